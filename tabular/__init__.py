@@ -1,0 +1,1 @@
+"""The science: typed pure functions over tables, contracts and models."""

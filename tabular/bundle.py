@@ -1,0 +1,122 @@
+"""The bundle: the folder that leaves training and that serving, batch and monitoring read.
+
+Content files (in the digest): `model.onnx`, `contract.json`, `serving.json`, `reference.parquet`,
+`metrics.json`, `model_card.md`. `manifest.json` names their sha256; `provenance.json` (commit, run ids,
+times) lies beside them, outside the digest, so that the same training on another stack has the same digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from project.errors import Refused
+
+FORMAT = 1
+CONTENT = ("contract.json", "metrics.json", "model.onnx", "model_card.md", "reference.parquet", "serving.json")
+MANIFEST, PROVENANCE = "manifest.json", "provenance.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """The bytes of a bundle by file name; small enough to be held whole."""
+
+    content: Mapping[str, bytes]
+    libraries: Mapping[str, str]
+    data_sha256: str
+    provenance: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the sorted (path, sha256) pairs of the content files, in hex."""
+        return digest_of({name: sha256(data) for name, data in self.content.items()})
+
+    def json(self, name: str) -> dict[str, Any]:
+        """One of the JSON content files, parsed."""
+        value: dict[str, Any] = json.loads(self.content[name])
+        return value
+
+    @property
+    def manifest(self) -> bytes:
+        """`manifest.json` as it is written."""
+        return to_json(
+            {
+                "format": FORMAT,
+                "name": self.json("contract.json")["name"],
+                "digest": self.digest,
+                "files": {name: sha256(data) for name, data in sorted(self.content.items())},
+                "libraries": dict(self.libraries),
+                "data_sha256": self.data_sha256,
+            }
+        )
+
+
+def write_bundle(bundle: Bundle, folder: Path) -> None:
+    """Write a bundle into an empty or new folder; the manifest last, so a half-written folder is no bundle."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in bundle.content.items():
+        (folder / name).write_bytes(data)
+    (folder / PROVENANCE).write_bytes(to_json(dict(bundle.provenance)))
+    (folder / MANIFEST).write_bytes(bundle.manifest)
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read a bundle and check every byte of it against its manifest.
+
+    Raises:
+        Refused: A file is missing, foreign or changed, or the format is newer than this code.
+    """
+    manifest = read_manifest(folder)
+    content: dict[str, bytes] = {}
+    for name, expected in manifest["files"].items():
+        path = folder / name
+        if name not in CONTENT or not path.is_file():
+            raise Refused(f"bundle {folder}: {name} is {'missing' if name in CONTENT else 'not a bundle file'}")
+        content[name] = path.read_bytes()
+        if sha256(content[name]) != expected:
+            raise Refused(f"bundle {folder}: {name} does not match its sha256 in {MANIFEST}", "python run.py deploy")
+    if digest_of(manifest["files"]) != manifest["digest"] or set(content) != set(CONTENT):
+        raise Refused(f"bundle {folder}: {MANIFEST} does not match its own digest", "python run.py deploy")
+    provenance = folder / PROVENANCE
+    return Bundle(
+        content=content,
+        libraries=manifest["libraries"],
+        data_sha256=manifest["data_sha256"],
+        provenance=json.loads(provenance.read_bytes()) if provenance.is_file() else {},
+    )
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest alone, its format checked.
+
+    Raises:
+        Refused: It is missing, not JSON, lacks a key, or its format is newer than this code.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
+        version = manifest["format"]
+        _ = manifest["files"].items(), manifest["digest"], manifest["libraries"], manifest["data_sha256"]
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        raise Refused(f"{folder} is not a bundle: no readable {MANIFEST}") from None
+    if version != FORMAT:
+        raise Refused(f"bundle {folder} has format {version}, this version reads {FORMAT}")
+    return manifest
+
+
+def digest_of(files: Mapping[str, str]) -> str:
+    """The bundle digest from file names and their sha256."""
+    return sha256("".join(f"{name} {value}\n" for name, value in sorted(files.items())).encode())
+
+
+def sha256(data: bytes) -> str:
+    """SHA-256 in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def to_json(value: object) -> bytes:
+    """JSON with sorted keys and a final newline: the same value is the same bytes."""
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False).encode() + b"\n"

@@ -1,0 +1,269 @@
+"""Read a table as its contract says, and keep what could not be read instead of guessing."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import fsspec
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from project.errors import Refused, Unreachable
+from project.paths import ROOT
+from tabular.contract import Contract, Feature
+
+TRUE, FALSE = frozenset({"true", "1", "1.0", "yes", "t", "y"}), frozenset({"false", "0", "0.0", "no", "f", "n"})
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A cell that does not fit the type of its column."""
+
+    row: int
+    """Data row, counted from 1 (a header does not count)."""
+    column: str
+    value: str
+    allowed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table as read: typed rows, and the cells that could not be typed (missing in `rows`)."""
+
+    rows: pd.DataFrame
+    """One column per feature, in contract order, then the target's label if the file has one.
+
+    Numbers are float64, integers Int64, booleans boolean, categories Int64 or string codes; missing is NA.
+    """
+    unreadable: list[Unreadable]
+
+
+def located(path: str) -> str:
+    """An address fsspec opens: as given if it has a scheme, else below the project's root."""
+    return path if "://" in path else str(ROOT / path)
+
+
+def fingerprint(path: str) -> str:
+    """SHA-256 of a file's bytes, local or remote.
+
+    Raises:
+        Unreachable: It can not be opened.
+    """
+    return hashlib.sha256(_bytes(path)).hexdigest()
+
+
+def read_site(contract: Contract, site: str) -> Table:
+    """Read one site's file.
+
+    Raises:
+        Unreachable: The file is missing or its store does not answer.
+        Refused: The file is not what the contract says: checksum, encoding, columns, delimiter, rows.
+    """
+    where = contract.sites[site]
+    content = _bytes(where.path)
+    actual = hashlib.sha256(content).hexdigest()
+    if where.sha256 and actual != where.sha256:
+        raise Refused(
+            f"{where.path}: sha256 is {actual[:12]}…, the contract says {where.sha256[:12]}…",
+            f"python run.py data download --dataset {contract.name}",
+        )
+    return typed(contract, raw_table(contract, content, where.path))
+
+
+def raw_table(contract: Contract, content: bytes, name: str) -> pd.DataFrame:
+    """The file as strings (CSV) or as stored (Parquet), columns named, nothing converted.
+
+    Raises:
+        Refused: Encoding, delimiter, header or columns are not those of the contract; or there are no rows.
+    """
+    import io
+
+    if contract.reading.format == "parquet":
+        try:
+            frame = pd.read_parquet(io.BytesIO(content))
+        except Exception as error:  # pyarrow has no common base for what a broken file raises
+            raise Refused(f"{name} is not a Parquet file: {error}") from None
+    else:
+        frame = _read_csv(contract, content, name)
+    _check_columns(contract, list(frame.columns), name)
+    if frame.empty:
+        raise Refused(f"{name} has no rows")
+    return frame
+
+
+def typed(contract: Contract, raw: pd.DataFrame) -> Table:
+    """Convert raw columns to the contract's types; cells that do not fit become missing and are listed."""
+    columns: dict[str, Any] = {}
+    unreadable: list[Unreadable] = []
+    for name, feature in contract.features.items():
+        if name not in raw:
+            columns[name] = _as_type(feature, [None] * len(raw))
+            continue
+        values: list[Any] = []
+        for row, cell in enumerate(raw[name].tolist(), start=1):
+            if is_missing(cell, contract.reading.missing) or is_missing_code(cell, feature):
+                values.append(None)
+                continue
+            value = parse_cell(cell, feature)
+            if value is None:
+                unreadable.append(Unreadable(row, name, str(cell)[:80], allowed(feature)))
+            values.append(value)
+        columns[name] = _as_type(feature, values)
+    target = contract.target.column
+    if target in raw:
+        labels = {_plain(v): c.label for c in contract.target.classes for v in c.values}
+        found: list[str | None] = []
+        for row, cell in enumerate(raw[target].tolist(), start=1):
+            label = None if is_missing(cell, contract.reading.missing) else labels.get(_plain(cell))
+            if label is None:
+                unreadable.append(Unreadable(row, target, str(cell)[:80], f"one of {', '.join(labels)}"))
+            found.append(label)
+        columns[target] = pd.array(found, dtype="string")
+    return Table(pd.DataFrame(columns), unreadable)
+
+
+def parse_cell(cell: object, feature: Feature) -> float | int | bool | str | None:
+    """One cell as its feature's type, or None if it does not fit (range and allowed codes are judged elsewhere)."""
+    text = str(cell).strip()
+    match feature.type:
+        case "boolean":
+            lowered = text.lower()
+            return True if lowered in TRUE else False if lowered in FALSE else None
+        case "category" if isinstance(feature.codes[0], str):
+            return text
+    number = _number(text)
+    if number is None or not math.isfinite(number):
+        return None
+    if feature.type == "number":
+        return number
+    return int(number) if number == int(number) else None
+
+
+def is_missing(cell: object, missing: Sequence[str]) -> bool:
+    """Whether a raw cell is one of the file's signs for "missing"."""
+    return cell is None or cell is pd.NA or (isinstance(cell, float) and math.isnan(cell)) or str(cell).strip() in missing
+
+
+def is_missing_code(cell: object, feature: Feature) -> bool:
+    """Whether a raw cell is one of the column's own codes for "not measured", such as a cholesterol of 0."""
+    return bool(feature.missing) and _plain(cell) in {_plain(code) for code in feature.missing}
+
+
+def allowed(feature: Feature) -> str:
+    """What a feature accepts, in words: type and range, or the codes."""
+    if feature.codes:
+        return f"one of {', '.join(map(str, feature.codes))}"
+    if feature.type == "boolean":
+        return "true or false"
+    low, high = feature.minimum, feature.maximum
+    kind = "a number" if feature.type == "number" else "a whole number"
+    if low is not None and high is not None:
+        return f"{kind} from {low:g} to {high:g}"
+    return kind if low is None and high is None else f"{kind} {f'from {low:g}' if low is not None else f'up to {high:g}'}"
+
+
+def to_tensor(contract: Contract, rows: pd.DataFrame) -> npt.NDArray[np.float32]:
+    """Rows as the model's input.
+
+    Args:
+        contract: Gives the columns, their order and codes.
+        rows: Typed rows as in `Table.rows`; other columns are left aside.
+
+    Returns:
+        float32, shape (rows, features): booleans 0 or 1, categories the index of their code, missing NaN. A
+        code that the contract does not know is NaN too; validation refuses it before a model is trained on it.
+    """
+    tensor = np.full((len(rows), len(contract.features)), np.nan, dtype=np.float32)
+    for index, (name, feature) in enumerate(contract.features.items()):
+        column = rows[name]
+        if feature.codes:
+            column = column.map({code: float(i) for i, code in enumerate(feature.codes)})
+        tensor[:, index] = column.astype("Float64").to_numpy(dtype=np.float32, na_value=np.nan)
+    return tensor
+
+
+def to_classes(contract: Contract, rows: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """The target as class indices, shape (rows,), in the order of `Target.labels`."""
+    order = {label: index for index, label in enumerate(contract.target.labels)}
+    return rows[contract.target.column].map(order).to_numpy(dtype=np.int64)
+
+
+def _bytes(path: str) -> bytes:
+    address = located(path)
+    try:
+        with fsspec.open(address, "rb") as file:
+            return bytes(file.read())
+    except FileNotFoundError:
+        raise Unreachable(f"{path} does not exist", "python run.py data download") from None
+    except Exception as error:  # each store has its own errors; the user needs the address and the reason
+        raise Unreachable(f"{path} can not be read: {error}") from None
+
+
+def _read_csv(contract: Contract, content: bytes, name: str) -> pd.DataFrame:
+    import csv
+    import io
+
+    how = contract.reading
+    try:
+        text = content.decode(how.encoding).removeprefix("\ufeff")
+    except (UnicodeDecodeError, LookupError) as error:
+        raise Refused(f"{name} is not {how.encoding}: {error}", "set reading.encoding in the contract") from None
+    try:
+        lines = [line for line in csv.reader(io.StringIO(text), delimiter=how.delimiter, strict=True) if line]
+    except csv.Error as error:
+        raise Refused(f"{name} is not a CSV file: {error}") from None
+    header = [cell.strip() for cell in lines[0]] if how.header and lines else list(how.columns)
+    first = 1 if how.header else 0
+    repeated = sorted({column for column in header if header.count(column) > 1})
+    if repeated:
+        raise Refused(f"{name}: column {repeated[0]!r} stands twice in the header")
+    for number, line in enumerate(lines[first:], start=1):
+        if len(line) != len(header):
+            raise Refused(
+                f"{name}: row {number} has {len(line)} cells, expected {len(header)} separated by {how.delimiter!r}",
+                "check that the file is whole, and reading.delimiter in the contract",
+            )
+    return pd.DataFrame(lines[first:], columns=header, dtype=object)
+
+
+def _check_columns(contract: Contract, columns: list[str], name: str) -> None:
+    from project.strict_yaml import did_you_mean
+
+    for needed in (*contract.features, contract.target.column):
+        if needed not in columns:
+            raise Refused(
+                f"{name}: column {needed!r} is missing{did_you_mean(needed, columns)}",
+                "check the header, and reading.delimiter in the contract",
+            )
+
+
+def _as_type(feature: Feature, values: list[Any]) -> Any:
+    match feature.type:
+        case "number":
+            return np.array([np.nan if v is None else v for v in values], dtype=np.float64)
+        case "boolean":
+            return pd.array(values, dtype="boolean")
+        case "integer":
+            return pd.array(values, dtype="Int64")
+        case _:
+            return pd.array(values, dtype="Int64" if isinstance(feature.codes[0], int) else "string")
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _plain(value: object) -> str:
+    """A value as text by which 0, 0.0 and "0" are the same."""
+    number = _number(str(value).strip()) if not isinstance(value, bool) else float(value)
+    return f"{number:g}" if number is not None else str(value).strip()
+
+
