@@ -1,0 +1,78 @@
+"""Candidates: unfitted scikit-learn pipelines over the float matrix of `reading.to_tensor`."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tabular.contract import Contract
+from tabular.training_config import Family, Value
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+Parameters = dict[str, Value]
+
+
+def grid(space: Mapping[str, Sequence[Value]]) -> list[Parameters]:
+    """Every combination of a search space, in the order it is written."""
+    return [dict(zip(space, values, strict=True)) for values in itertools.product(*space.values())]
+
+
+def build(contract: Contract, family: Family, parameters: Parameters, seed: int) -> Pipeline:
+    """An unfitted pipeline: impute, one-hot, scale where the family needs it, classify.
+
+    Args:
+        contract: Gives the kind of each column of the matrix.
+        family: Which estimator.
+        parameters: Its parameters, in scikit-learn's names.
+        seed: For estimators that draw.
+
+    Returns:
+        A pipeline from float (rows, features) with NaN for missing to (rows, classes) probabilities. Trees get
+        unscaled columns: behind a float32 scaler their rounded thresholds fall on the wrong side in ONNX.
+    """
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import Pipeline, make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    features = list(contract.features.values())
+    category = [i for i, f in enumerate(features) if f.type == "category"]
+    binary = [i for i, f in enumerate(features) if f.type == "boolean"]
+    number = [i for i, f in enumerate(features) if f.type in ("number", "integer")]
+    codes = [[float(code) for code in range(len(features[i].codes))] for i in category]
+
+    numeric: Any = SimpleImputer(strategy="median", keep_empty_features=True)
+    if family == "logistic":
+        numeric = make_pipeline(numeric, StandardScaler())
+    parts: list[tuple[str, Any, list[int]]] = [
+        ("number", numeric, number),
+        ("boolean", SimpleImputer(strategy="most_frequent", keep_empty_features=True), binary),
+        (
+            "category",
+            make_pipeline(
+                SimpleImputer(strategy="most_frequent", keep_empty_features=True),
+                OneHotEncoder(categories=codes, handle_unknown="ignore", sparse_output=False),
+            ),
+            category,
+        ),
+    ]
+    encode = ColumnTransformer([part for part in parts if part[2]], sparse_threshold=0)
+    return Pipeline([("encode", encode), ("classify", _estimator(family, parameters, seed))])
+
+
+def _estimator(family: Family, parameters: Parameters, seed: int) -> Any:
+    from sklearn.ensemble import ExtraTreesClassifier, GradientBoostingClassifier, RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
+
+    match family:
+        case "logistic":
+            return LogisticRegression(max_iter=2000, **parameters)
+        case "random_forest":
+            return RandomForestClassifier(random_state=seed, **parameters)
+        case "extra_trees":
+            return ExtraTreesClassifier(random_state=seed, **parameters)
+        case "gradient_boosting":
+            return GradientBoostingClassifier(random_state=seed, **parameters)

@@ -1,0 +1,128 @@
+"""Gates: what a challenger must prove before it may serve. Pure and deterministic, on by default."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from project.errors import Refused
+from tabular.behaviour import Observation
+from tabular.metrics import Floats
+from tabular.training_config import ChampionRule, GateSettings, MetricBound
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one gate said, and why."""
+
+    gate: str
+    passed: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that the gates look at."""
+
+    validation: Mapping[str, float]
+    """Metrics of the challenger's out-of-fold probabilities."""
+    challenger_loss: Floats
+    """Log loss of each held-out row, (rows,)."""
+    champion_loss: Floats | None
+    """The same rows under the champion; None for a first model."""
+    parity_difference: float
+    behaviour: Sequence[Observation]
+    model_bytes: int
+    model_nodes: int
+
+
+def judge(evidence: Evidence, settings: GateSettings, seed: int) -> list[Verdict]:
+    """Run every gate; the order is that of the report."""
+    return [
+        *minimum_quality(evidence.validation, settings.minimum_quality),
+        not_worse_than_champion(evidence.challenger_loss, evidence.champion_loss, settings.champion, seed),
+        parity(evidence.parity_difference, settings.maximum_parity_difference),
+        *behaviour(evidence.behaviour),
+        at_most("model size", evidence.model_bytes, settings.maximum_model_bytes, "bytes"),
+        at_most("model nodes", evidence.model_nodes, settings.maximum_model_nodes, "nodes"),
+    ]
+
+
+def minimum_quality(measured: Mapping[str, float], bounds: Sequence[MetricBound]) -> list[Verdict]:
+    """Judge each bound; a metric that is missing or not a number fails.
+
+    Args:
+        measured: Metric name to its value on validation rows (unitless, in the metric's own range).
+        bounds: As configured under `gates.minimum_quality`.
+
+    Returns:
+        One verdict per bound, in the order of `bounds`.
+    """
+    return [_bound(measured.get(bound.metric, math.nan), bound) for bound in bounds]
+
+
+def not_worse_than_champion(
+    challenger: Floats, champion: Floats | None, rule: ChampionRule, seed: int
+) -> Verdict:
+    """Fail when the challenger's loss is higher than the champion's by more than noise explains.
+
+    A paired bootstrap of the mean difference over the same held-out rows (Efron and Tibshirani 1993, ch. 16);
+    a tie passes, so that retraining on fresh data is not blocked by luck.
+
+    Args:
+        challenger: Log loss per row, (rows,).
+        champion: The same rows under the champion, or None for a first model.
+        rule: One-sided confidence and number of resamples.
+        seed: For the resamples.
+    """
+    gate = "not worse than champion"
+    if champion is None:
+        return Verdict(gate, passed=True, reason="first model, nothing serves yet")
+    difference = challenger - champion
+    if not np.isfinite(difference).all():
+        return Verdict(gate, passed=False, reason="the loss of a row is not a number")
+    rows = np.random.default_rng(seed).integers(0, len(difference), (rule.resamples, len(difference)))
+    means = difference[rows].mean(axis=1)
+    low = float(np.quantile(means, 1 - rule.confidence))
+    return Verdict(
+        gate,
+        passed=low <= 0,
+        reason=f"log loss {difference.mean():+.4f} against the champion, at {rule.confidence:.0%} at least {low:+.4f}",
+    )
+
+
+def parity(difference: float, worst: float) -> Verdict:
+    """Fail when the exported model answers otherwise than the trained one."""
+    passed = difference <= worst  # NaN compares false
+    return Verdict("parity", passed, f"ONNX differs from scikit-learn by {difference:.1e}, at most {worst:.0e}")
+
+
+def behaviour(observations: Sequence[Observation]) -> list[Verdict]:
+    """One verdict per failed observation, or one that counts them."""
+    failed = [Verdict("behaviour", passed=False, reason=seen.reason) for seen in observations if not seen.passed]
+    return failed or [Verdict("behaviour", passed=True, reason=f"{len(observations)} of {len(observations)} tests hold")]
+
+
+def at_most(gate: str, value: int, limit: int, unit: str) -> Verdict:
+    """Fail above a limit."""
+    return Verdict(gate, value <= limit, f"{value:,} {unit}, at most {limit:,}")
+
+
+def or_refuse(verdicts: Sequence[Verdict], challenger: str) -> None:
+    """Raise `Refused` with every reason when a gate said no."""
+    failed = [f"{verdict.gate}: {verdict.reason}" for verdict in verdicts if not verdict.passed]
+    if failed:
+        raise Refused(f"{challenger} was not promoted. {'; '.join(failed)}", "python run.py status")
+
+
+def _bound(value: float, bound: MetricBound) -> Verdict:
+    gate = f"minimum {bound.metric}"
+    if math.isnan(value):
+        return Verdict(gate, passed=False, reason=f"{bound.metric} was not measured")
+    if bound.at_least is not None:
+        return Verdict(gate, value >= bound.at_least, f"{bound.metric} {value:.3f}, at least {bound.at_least:.3f}")
+    assert bound.at_most is not None  # the schema asks for one of the two
+    return Verdict(gate, value <= bound.at_most, f"{bound.metric} {value:.3f}, at most {bound.at_most:.3f}")

@@ -1,0 +1,104 @@
+"""The model card, written from the evidence in a bundle's metrics; never by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tabular.contract import Contract
+from tabular.reading import allowed
+
+
+def model_card(contract: Contract, metrics: Mapping[str, Any]) -> str:
+    """Markdown with data, figures, limits and inputs; the same evidence gives the same bytes."""
+    test = metrics["test"]
+    threshold = metrics["threshold"]
+    decision = (
+        f"{contract.target.positive!r} is answered from a probability of {threshold:g} on"
+        if threshold is not None
+        else "the likeliest class is answered"
+    )
+    parts = [
+        f"# {contract.title}",
+        contract.description,
+        f"Predicts **{contract.target.description or contract.target.column}** ({', '.join(contract.target.labels)}); {decision}."
+        " Made to support a decision by a person who knows its limits, not to take it.",
+        "## Model",
+        _table(["candidate", "parameters", "cross-validated loss", "standard error"], (
+            [("**" + c["name"] + "**") if c["name"] == metrics["candidate"] else c["name"],
+             ", ".join(f"{k}={v}" for k, v in c["parameters"].items()), _figure(c["mean"]), _figure(c["standard_error"])]
+            for c in metrics["leaderboard"]
+        )),
+        "## Figures",
+        f"Trained on {metrics['training_rows']} rows of {contract.training_site}. AUC and Brier with 95 % bootstrap intervals;"
+        " 'majority' is the accuracy of always giving the most frequent answer.",
+        _table(["rows of", "n", "AUC", "Brier", "accuracy", "balanced accuracy", "majority"], (
+            [f"{contract.training_site}, held out", *_row(test)],
+            *([f"{site}, never seen", *_row(figures)] for site, figures in metrics["external"].items()),
+        )),
+        *(
+            ["## Segments of the held-out rows", _table(["segment", "n", "AUC", "balanced accuracy"], (
+                [name, part["rows"], *(_figure(part.get("metrics", {}).get(m)) for m in ("roc_auc", "balanced_accuracy"))]
+                for name, part in metrics["segments"].items()
+            ))]
+            if metrics["segments"] else []
+        ),
+        "## What it looks at",
+        "Rise of the log loss when a feature is shuffled among the training rows.",
+        _table(["feature", "importance"], ([name, _figure(value)] for name, value in metrics["importance"].items())),
+        "## Inputs",
+        _table(["field", "meaning", "allowed", "may be missing"], (
+            [name, f.description + (f" ({f.unit})" if f.unit else ""), allowed(f), "yes" if f.nullable else "no"]
+            for name, f in contract.features.items()
+        )),
+        "## Limits",
+        _limits(metrics),
+        "## Data",
+        f"{contract.source.citation} Licence: {contract.source.licence}. <{contract.source.page}>",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def to_html(markdown: str) -> str:
+    """A card as a page of its own; raw HTML in the text is shown, not run."""
+    from markdown_it import MarkdownIt
+
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
+    style = (
+        "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
+        "table{border-collapse:collapse;margin:1rem 0}td,th{border:1px solid #ccc;padding:.3rem .6rem;text-align:left}"
+        "th{background:#f3f4f6}h1,h2{line-height:1.2}"
+    )
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Model card</title><style>{style}</style>'
+        f"<body>{body}</body></html>"
+    )
+
+
+def _limits(metrics: Mapping[str, Any]) -> str:
+    worse = [
+        f"- At {site} it is right in {figures['metrics']['accuracy']:.0%} of rows; always giving the most frequent answer"
+        f" would be right in {figures['metrics']['majority']:.0%}. Do not use it there as it is."
+        for site, figures in metrics["external"].items()
+        if figures["metrics"]["accuracy"] < figures["metrics"]["majority"]
+    ]
+    small = [f"- The held-out rows are {metrics['test']['rows']}: read every figure with its interval."]
+    return "\n".join([*worse, *small])
+
+
+def _row(figures: Mapping[str, Any]) -> list[object]:
+    metrics, intervals = figures["metrics"], figures["intervals"]
+    with_interval = [
+        f"{_figure(metrics[name])} ({_figure(intervals[name][0])} to {_figure(intervals[name][1])})"
+        for name in ("roc_auc", "brier")
+    ]
+    return [figures["rows"], *with_interval, *(_figure(metrics[m]) for m in ("accuracy", "balanced_accuracy", "majority"))]
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [header, ["--"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)

@@ -1,0 +1,135 @@
+"""Package a chosen model: fit, export, prove parity, evaluate, and put all that serving needs into one bundle."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import io
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from tabular import evaluation, export
+from tabular.bundle import FORMAT, Bundle, to_json
+from tabular.candidates import build
+from tabular.contract import Contract, served_contract
+from tabular.model_card import model_card
+from tabular.reading import to_classes, to_tensor
+from tabular.scoring import Scored
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+BACKGROUND_ROWS = 50
+LIBRARIES = ("scikit-learn", "skl2onnx", "onnx", "onnxruntime", "numpy", "pandas", "pyarrow")
+
+
+@dataclass(frozen=True, slots=True)
+class Packaged:
+    """A bundle, the fitted model it was exported from, and how far the two differ."""
+
+    bundle: Bundle
+    model: Pipeline
+    parity_difference: float
+
+
+def package(
+    contract: Contract,
+    chosen: Scored,
+    threshold: float | None,
+    leaderboard: list[Scored],
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    external: Mapping[str, pd.DataFrame],
+    data_sha256: str,
+    seed: int,
+) -> Packaged:
+    """Fit the chosen candidate on all training rows and package it.
+
+    Args:
+        contract: Of the data set.
+        chosen: The candidate, its parameters and scores.
+        threshold: Of the decision, None for more than two classes.
+        leaderboard: All candidates with their scores, for the record.
+        train: Rows to learn from.
+        test: Held-out rows of the same site: reported, never used to choose.
+        external: Rows of sites the model never sees, by name: reported too.
+        data_sha256: Hash of the bytes the rows were read from.
+        seed: For estimators and samples that draw.
+
+    Raises:
+        Refused: The model can not be exported.
+    """
+    features, truth = to_tensor(contract, train), to_classes(contract, train)
+    model = build(contract, chosen.family, chosen.parameters, seed).fit(features, truth)
+    onnx = export.to_onnx(model, features.shape[1])
+    metrics = {
+        "candidate": chosen.name,
+        "family": chosen.family,
+        "parameters": chosen.parameters,
+        "threshold": threshold,
+        "leaderboard": [
+            {"name": s.name, "parameters": s.parameters, "mean": s.mean, "standard_error": s.standard_error}
+            for s in leaderboard
+        ],
+        "validation": {name: None if math.isnan(value) else value for name, value in chosen.metrics.items()},
+        "training_rows": len(train),
+        "test": evaluation.evaluate(contract, onnx, threshold, test, seed),
+        "segments": evaluation.evaluate_segments(contract, onnx, threshold, test),
+        "external": {
+            site: evaluation.evaluate(contract, onnx, threshold, rows, seed) for site, rows in external.items()
+        },
+        "importance": evaluation.importance(contract, onnx, train, seed),
+    }
+    content = {
+        "model.onnx": onnx,
+        "contract.json": to_json(served_contract(contract)),
+        "serving.json": to_json(_serving(contract, onnx, threshold, train, seed)),
+        "reference.parquet": _reference(contract, onnx, train),
+        "metrics.json": to_json(metrics),
+        "model_card.md": model_card(contract, metrics).encode(),
+    }
+    libraries = {name: importlib.metadata.version(name) for name in LIBRARIES}
+    bundle = Bundle(content, libraries, data_sha256, provenance={})
+    return Packaged(bundle, model, export.parity(model, onnx, features, seed))
+
+
+def _serving(
+    contract: Contract, onnx: bytes, threshold: float | None, train: pd.DataFrame, seed: int
+) -> dict[str, Any]:
+    features = to_tensor(contract, train)
+    complete = train.dropna()
+    example = (complete if len(complete) else train).iloc[[0]]
+    background = features[np.sort(np.random.default_rng(seed).permutation(len(features))[:BACKGROUND_ROWS])]
+    return {
+        "format": FORMAT,
+        "threshold": threshold,
+        "quantiles": {
+            name: [round(float(q), 6) for q in np.nanquantile(train[name].astype("Float64").to_numpy(float, np.nan), QUANTILES)]
+            for name, feature in contract.features.items()
+            if feature.type in ("number", "integer")
+        },
+        "background": [[None if np.isnan(v) else float(v) for v in row] for row in background],
+        "example": {
+            "row": {name: _plain(example[name].iloc[0]) for name in contract.features},
+            "probabilities": [round(float(p), 6) for p in export.predict(onnx, to_tensor(contract, example))[0]],
+        },
+    }
+
+
+def _reference(contract: Contract, onnx: bytes, train: pd.DataFrame) -> bytes:
+    """Training rows with the model's probabilities: what drift is measured against."""
+    frame = train.copy()
+    for index, label in enumerate(contract.target.labels):
+        frame[f"probability {label}"] = export.predict(onnx, to_tensor(contract, train))[:, index].round(6)
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+def _plain(value: Any) -> Any:
+    return None if pd.isna(value) else value.item() if hasattr(value, "item") else value

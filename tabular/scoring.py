@@ -1,0 +1,171 @@
+"""Score candidates by repeated cross-validation, choose one, and choose its threshold: validation data only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tabular.candidates import Parameters, build, grid
+from tabular.contract import Contract
+from tabular.metrics import Classes, Floats, brier, measure, roc_auc, rounded, row_log_loss
+from tabular.training_config import Candidate, Cost, Family, Validation
+
+HIGHER_IS_BETTER = frozenset({"roc_auc"})
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A candidate with its best parameters and what cross-validation says of them."""
+
+    name: str
+    family: Family
+    complexity: int
+    parameters: Parameters
+    mean: float
+    """Mean of the selection metric over all folds."""
+    standard_error: float
+    """Of that mean, corrected for folds that share training rows (Nadeau and Bengio 2003, Machine Learning 52)."""
+    folds: list[float]
+    metrics: dict[str, float] = field(repr=False)
+    """All metrics of the out-of-fold probabilities at the default threshold."""
+    probabilities: list[list[float]] = field(repr=False)
+    """Out-of-fold probabilities, (rows, classes), averaged over the repeats."""
+
+
+def score_candidate(
+    contract: Contract,
+    features: npt.NDArray[np.float32],
+    truth: Classes,
+    name: str,
+    candidate: Candidate,
+    space: dict[str, list[Any]],
+    validation: Validation,
+    metric: str,
+    seed: int,
+    jobs: int = 1,
+) -> Scored:
+    """Try every parameter combination on the same folds and keep the best.
+
+    Args:
+        contract: Kind of each column.
+        features: (rows, features), NaN for missing.
+        truth: Class indices, (rows,).
+        name: The candidate's name in the configuration.
+        candidate: Family and complexity.
+        space: Values to try per parameter.
+        validation: Folds and repeats.
+        metric: `log_loss`, `brier` (lower is better) or `roc_auc`.
+        seed: For the folds and for estimators that draw.
+        jobs: Threads; the result does not depend on it.
+
+    Returns:
+        The best combination; of equal ones the first written.
+    """
+    from joblib import Parallel, delayed
+    from sklearn.model_selection import RepeatedStratifiedKFold
+
+    splits = list(
+        RepeatedStratifiedKFold(n_splits=validation.folds, n_repeats=validation.repeats, random_state=seed).split(
+            features, truth
+        )
+    )
+    points = grid(space)
+    fits = Parallel(n_jobs=jobs, prefer="threads")(
+        delayed(_fit_and_predict)(contract, candidate.family, point, seed, features, truth, train, test)
+        for point in points
+        for train, test in splits
+    )
+    best: Scored | None = None
+    for index, point in enumerate(points):
+        held_out = fits[index * len(splits) : (index + 1) * len(splits)]
+        folds = [_score(metric, truth[test], p) for (_, test), p in zip(splits, held_out, strict=True)]
+        if best is not None and not _better(float(np.mean(folds)), best.mean, metric):
+            continue
+        pooled = np.zeros((len(truth), held_out[0].shape[1]))
+        for (_, test), probabilities in zip(splits, held_out, strict=True):
+            pooled[test] += probabilities / validation.repeats
+        best = Scored(
+            name=name,
+            family=candidate.family,
+            complexity=candidate.complexity,
+            parameters=point,
+            mean=rounded(float(np.mean(folds))),
+            standard_error=rounded(corrected_standard_error(folds, validation.folds)),
+            folds=[rounded(value) for value in folds],
+            metrics={key: rounded(value) for key, value in measure(truth, pooled, None).items()},
+            probabilities=pooled.tolist(),
+        )
+    assert best is not None  # a space has at least one point
+    return best
+
+
+def corrected_standard_error(folds: Sequence[float], splits: int) -> float:
+    """Standard error of a mean over repeated folds: sqrt((1/J + n_test/n_train) * variance), Nadeau and Bengio 2003."""
+    if len(folds) < 2:
+        return 0.0
+    return float(np.sqrt((1 / len(folds) + 1 / (splits - 1)) * np.var(folds, ddof=1)))
+
+
+def choose(scores: Sequence[Scored], metric: str) -> Scored:
+    """One-standard-error rule: the simplest candidate within one standard error of the best (Breiman et al. 1984).
+
+    Of equally simple ones the better, then the first by name, so that the choice never depends on the order.
+    """
+    sign = -1 if metric in HIGHER_IS_BETTER else 1
+    best = min(scores, key=lambda s: (sign * s.mean, s.complexity, s.name))
+    near = [s for s in scores if sign * (s.mean - best.mean) <= best.standard_error]
+    return min(near, key=lambda s: (s.complexity, sign * s.mean, s.name))
+
+
+def choose_threshold(truth: Classes, positive: Floats, cost: Cost) -> float:
+    """The probability from which on the positive class is answered, at the lowest total cost on validation rows.
+
+    Args:
+        truth: 0 or 1, (rows,).
+        positive: Out-of-fold probability of the positive class, (rows,).
+        cost: Of a miss and of a false alarm.
+
+    Returns:
+        The middle of the cheapest interval between two neighbouring probabilities; of equally cheap ones the
+        one nearest to the cost ratio's own threshold fp / (fp + fn) (Elkan 2001), rounded to 4 digits.
+    """
+    values = np.unique(np.concatenate(([0.0], positive, [1.0])))
+    middles = (values[1:] + values[:-1]) / 2
+    alarm = positive[None, :] >= middles[:, None]
+    costs = cost.false_negative * (~alarm & (truth == 1)).sum(axis=1)
+    costs = costs + cost.false_positive * (alarm & (truth == 0)).sum(axis=1)
+    theory = cost.false_positive / (cost.false_positive + cost.false_negative)
+    cheapest = middles[costs == costs.min()]
+    return round(float(cheapest[np.abs(cheapest - theory).argmin()]), 4)
+
+
+def _fit_and_predict(
+    contract: Contract,
+    family: Family,
+    parameters: Parameters,
+    seed: int,
+    features: npt.NDArray[np.float32],
+    truth: Classes,
+    train: Classes,
+    test: Classes,
+) -> Floats:
+    model = build(contract, family, parameters, seed).fit(features[train], truth[train])
+    return np.asarray(model.predict_proba(features[test]), dtype=np.float64)
+
+
+def _score(metric: str, truth: Classes, probabilities: Floats) -> float:
+    match metric:
+        case "log_loss":
+            return float(row_log_loss(truth, probabilities).mean())
+        case "brier":
+            return brier(truth, probabilities)
+        case _:
+            return roc_auc(truth, probabilities)
+
+
+def _better(value: float, than: float, metric: str) -> bool:
+    return value > than if metric in HIGHER_IS_BETTER else value < than

@@ -1,0 +1,109 @@
+"""Schema of `configs/training.yaml`: candidates, validation, threshold and gates."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from project.strict_yaml import Strict, did_you_mean
+
+Family = Literal["logistic", "random_forest", "extra_trees", "gradient_boosting"]
+Value = float | int | str | None
+
+SEARCHABLE: dict[str, tuple[str, ...]] = {
+    "logistic": ("C", "class_weight"),
+    "random_forest": ("n_estimators", "max_depth", "min_samples_leaf", "max_features", "class_weight"),
+    "extra_trees": ("n_estimators", "max_depth", "min_samples_leaf", "max_features", "class_weight"),
+    "gradient_boosting": ("n_estimators", "learning_rate", "max_depth", "min_samples_leaf", "subsample"),
+}
+"""Parameters of each family that a search may set, in scikit-learn's own names."""
+
+
+class Space(Strict):
+    """Values to try for each parameter, by profile; every combination is tried."""
+
+    quick: dict[str, Annotated[list[Value], Field(min_length=1)]]
+    full: dict[str, Annotated[list[Value], Field(min_length=1)]]
+
+
+class Candidate(Strict):
+    """An unfitted estimator family with its search space."""
+
+    family: Family
+    complexity: Annotated[int, Field(ge=0)]
+    """Rank for the one-standard-error rule: of two candidates that score alike the lower one is chosen."""
+    search: Space
+
+    @model_validator(mode="after")
+    def _known_parameters(self) -> Self:
+        allowed = SEARCHABLE[self.family]
+        for space in (self.search.quick, self.search.full):
+            for name in space:
+                if name not in allowed:
+                    raise ValueError(f"{self.family} has no parameter {name!r}{did_you_mean(name, allowed)}")
+        return self
+
+
+class Validation(Strict):
+    """Repeated stratified cross-validation."""
+
+    folds: Annotated[int, Field(ge=2)]
+    repeats: Annotated[int, Field(ge=1)]
+
+
+class Profiles(Strict):
+    """`--quick` and `--full`."""
+
+    quick: Validation
+    full: Validation
+
+
+class Cost(Strict):
+    """What a wrong answer costs, in any unit; the threshold minimises the expected cost (binary targets)."""
+
+    false_negative: Annotated[float, Field(gt=0)]
+    false_positive: Annotated[float, Field(gt=0)]
+
+
+class MetricBound(Strict):
+    """The worst value of a validation metric that may still serve."""
+
+    metric: Literal["roc_auc", "log_loss", "brier", "log_loss_skill", "accuracy", "balanced_accuracy"]
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Self:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("give one of 'at_least' and 'at_most'")
+        return self
+
+
+class ChampionRule(Strict):
+    """A challenger may be worse than the champion by no more than noise explains."""
+
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    resamples: Annotated[int, Field(ge=100)]
+
+
+class GateSettings(Strict):
+    """What a challenger must prove before it may serve."""
+
+    minimum_quality: list[MetricBound]
+    champion: ChampionRule
+    maximum_parity_difference: Annotated[float, Field(gt=0)]
+    maximum_model_bytes: Annotated[int, Field(gt=0)]
+    maximum_model_nodes: Annotated[int, Field(gt=0)]
+
+
+class TrainingConfig(Strict):
+    """`configs/training.yaml`."""
+
+    seed: int
+    test_share: Annotated[float, Field(gt=0, lt=1)]
+    selection_metric: Literal["log_loss", "brier", "roc_auc"]
+    profiles: Profiles
+    cost: Cost
+    candidates: Annotated[dict[str, Candidate], Field(min_length=1)]
+    gates: GateSettings
