@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tabular.contract import Contract
+from tabular.bundle import Bundle
+from tabular.contract import Contract, served_contract
 from tabular.export import predict
 from tabular.metrics import Classes, Floats, bootstrap_interval, brier, measure, roc_auc, rounded, row_log_loss
 from tabular.reading import to_classes, to_tensor
+
+@dataclass(frozen=True, slots=True)
+class ChampionLoss:
+    """The champion's log loss per held-out row; None where there is no champion that knows these columns."""
+
+    per_row: list[float] | None
+
 
 RESAMPLES = 300
 SMALLEST_SEGMENT = 10
@@ -61,6 +70,13 @@ def losses(contract: Contract, onnx: bytes, rows: pd.DataFrame) -> Floats:
     return row_log_loss(to_classes(contract, rows), predict(onnx, to_tensor(contract, rows)))
 
 
+def champion_loss(contract: Contract, champion: Bundle | None, rows: pd.DataFrame) -> ChampionLoss:
+    """The champion on the same rows; a champion of other columns or classes can not be compared and counts as none."""
+    if champion is None or _inputs(champion.json("contract.json")) != _inputs(served_contract(contract)):
+        return ChampionLoss(None)
+    return ChampionLoss([rounded(loss) for loss in losses(contract, champion.content["model.onnx"], rows)])
+
+
 def importance(contract: Contract, onnx: bytes, rows: pd.DataFrame, seed: int) -> dict[str, float]:
     """Permutation importance per feature: rise of the mean log loss when its column is shuffled (Breiman 2001).
 
@@ -76,6 +92,10 @@ def importance(contract: Contract, onnx: bytes, rows: pd.DataFrame, seed: int) -
         loss = row_log_loss(np.tile(truth, 5), predict(onnx, shuffled)).mean()
         rises[name] = rounded(max(0.0, float(loss - base)))
     return dict(sorted(rises.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _inputs(served: Mapping[str, Any]) -> object:
+    return served["classes"], [(f["name"], f["type"], f["codes"]) for f in served["features"]]
 
 
 def _shuffled(

@@ -24,6 +24,13 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What every gate said, in the order of the report."""
+
+    items: list[Verdict]
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """All that the gates look at."""
 
@@ -111,9 +118,9 @@ def at_most(gate: str, value: int, limit: int, unit: str) -> Verdict:
     return Verdict(gate, value <= limit, f"{value:,} {unit}, at most {limit:,}")
 
 
-def or_refuse(verdicts: Sequence[Verdict], challenger: str) -> None:
+def or_refuse(verdicts: Verdicts, challenger: str) -> None:
     """Raise `Refused` with every reason when a gate said no."""
-    failed = [f"{verdict.gate}: {verdict.reason}" for verdict in verdicts if not verdict.passed]
+    failed = [f"{verdict.gate}: {verdict.reason}" for verdict in verdicts.items if not verdict.passed]
     if failed:
         raise Refused(f"{challenger} was not promoted. {'; '.join(failed)}", "python run.py status")
 

@@ -6,7 +6,7 @@ import importlib.metadata
 import io
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +35,10 @@ class Packaged:
     bundle: Bundle
     model: Pipeline
     parity_difference: float
+
+    def with_provenance(self, provenance: Mapping[str, str]) -> Bundle:
+        """The bundle, saying where and when it was made."""
+        return replace(self.bundle, provenance=provenance)
 
 
 def package(

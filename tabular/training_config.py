@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from project.strict_yaml import Strict, did_you_mean
 
 Family = Literal["logistic", "random_forest", "extra_trees", "gradient_boosting"]
+Profile = Literal["quick", "full"]
 Value = float | int | str | None
 
 SEARCHABLE: dict[str, tuple[str, ...]] = {
@@ -34,6 +35,10 @@ class Candidate(Strict):
     complexity: Annotated[int, Field(ge=0)]
     """Rank for the one-standard-error rule: of two candidates that score alike the lower one is chosen."""
     search: Space
+
+    def space(self, profile: Profile) -> dict[str, list[Value]]:
+        """The values to try in a profile."""
+        return self.search.quick if profile == "quick" else self.search.full
 
     @model_validator(mode="after")
     def _known_parameters(self) -> Self:
@@ -107,3 +112,7 @@ class TrainingConfig(Strict):
     cost: Cost
     candidates: Annotated[dict[str, Candidate], Field(min_length=1)]
     gates: GateSettings
+
+    def validation(self, profile: Profile) -> Validation:
+        """Folds and repeats of a profile."""
+        return self.profiles.quick if profile == "quick" else self.profiles.full

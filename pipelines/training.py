@@ -1,0 +1,54 @@
+"""Pipeline: train and judge one model."""
+
+from zenml import pipeline
+
+from steps.data.check_rows import check_rows
+from steps.data.load_rows import load_rows
+from steps.promotion.evaluate_champion import evaluate_champion
+from steps.promotion.judge_challenger import judge_challenger
+from steps.promotion.promote import promote
+from steps.training.choose_candidate import choose_candidate
+from steps.training.package_model import package_model
+from steps.training.score_candidate import score_candidate
+from steps.training.split_rows import split_rows
+from tabular.contract import Contract
+from tabular.training_config import Profile, TrainingConfig
+
+
+@pipeline(execution_mode="fail_fast")
+def training(
+    contract: Contract,
+    config: TrainingConfig,
+    profile: Profile,
+    fingerprints: dict[str, str],
+    data_sha256: str,
+    registry: str,
+    jobs: int = 1,
+) -> None:
+    """Train and judge one model for a data set.
+
+    1. Load every site and check it against the contract.
+    2. Split the training site; the other sites are only reported.
+    3. Score every candidate, side by side.
+    4. Choose one on validation scores, package it, register it as challenger.
+    5. Judge it against the gates and the champion; promote it if they agree.
+    """
+    rows, unreadable = load_rows(contract, fingerprints)
+    checked, _, _ = check_rows(contract, rows, unreadable)
+    train, test, external = split_rows(contract, checked, config.test_share, config.seed)
+    scores = [
+        score_candidate(
+            contract, train, name, candidate, candidate.space(profile), config.validation(profile),
+            config.selection_metric, config.seed, jobs, id=f"score_{name}",
+        )
+        for name, candidate in config.candidates.items()
+    ]
+    choice = choose_candidate(contract, train, scores, config)
+    bundle, registration = package_model(
+        contract, choice, train, test, external, data_sha256, config.seed, registry
+    )
+    champion = evaluate_champion(contract, test)
+    verdicts = judge_challenger(
+        contract, bundle, registration, choice, train, test, champion, config.gates, config.seed
+    )
+    promote(contract, bundle, registration, verdicts)

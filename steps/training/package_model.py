@@ -1,0 +1,56 @@
+"""Step: fit the chosen candidate, package it as a bundle, and log it as the challenger."""
+
+from typing import Annotated
+
+import pandas as pd
+from zenml import get_step_context, step
+
+from steps.caching import on
+from tabular.bundle import Bundle
+from tabular.choosing import Choice
+from tabular.contract import Contract
+from tabular.packaging import package
+from tabular.sites import rows_of
+from tracking.bundle_materializer import BundleMaterializer
+from tracking.mlflow_log import Registration, log_challenger
+from tracking.names import Artifact
+from tracking.provenance import provenance
+
+
+@step(
+    experiment_tracker=True,
+    output_materializers={Artifact.BUNDLE: BundleMaterializer},
+    cache_policy=on(),
+)
+def package_model(
+    contract: Contract,
+    choice: Choice,
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    external: pd.DataFrame,
+    data_sha256: str,
+    seed: int,
+    registry: str,
+) -> tuple[Annotated[Bundle, Artifact.BUNDLE], Annotated[Registration, Artifact.REGISTRATION]]:
+    """Fit on all training rows, export, evaluate, bundle; register the version in MLflow.
+
+    Args:
+        contract: Of the data set.
+        choice: Candidate, parameters, threshold.
+        train: Rows to learn from.
+        test: Held-out rows.
+        external: Rows of sites the model never sees.
+        data_sha256: Hash over the files of all sites.
+        seed: For estimators and samples that draw.
+        registry: Identity of the registry the version is written to: another registry, another run.
+
+    Raises:
+        Refused: The model can not be exported to ONNX.
+    """
+    sites = {site: rows_of(external, site) for site in contract.external_sites}
+    packaged = package(
+        contract, choice.chosen, choice.threshold, choice.leaderboard, train, test, sites, data_sha256, seed
+    )
+    run = get_step_context().pipeline_run
+    bundle = packaged.with_provenance(provenance(str(run.id)))
+    return bundle, log_challenger(contract, bundle, packaged, choice, train)

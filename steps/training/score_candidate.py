@@ -1,0 +1,31 @@
+"""Step: score one candidate by cross-validation; one invocation per candidate, side by side."""
+
+from typing import Annotated, Any
+
+import pandas as pd
+from zenml import step
+
+from steps.caching import on
+from tabular.contract import Contract
+from tabular.reading import to_classes, to_tensor
+from tabular.scoring import Scored
+from tabular.scoring import score_candidate as score
+from tabular.training_config import Candidate, Validation
+from tracking.names import Artifact
+
+
+@step(cache_policy=on())
+def score_candidate(
+    contract: Contract,
+    train: pd.DataFrame,
+    name: str,
+    candidate: Candidate,
+    space: dict[str, list[Any]],
+    validation: Validation,
+    metric: str,
+    seed: int,
+    jobs: int = 1,
+) -> Annotated[Scored, Artifact.SCORES]:
+    """Try every parameter combination of a candidate on the same folds."""
+    features, truth = to_tensor(contract, train), to_classes(contract, train)
+    return score(contract, features, truth, name, candidate, space, validation, metric, seed, jobs)

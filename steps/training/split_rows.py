@@ -1,0 +1,30 @@
+"""Step: split the training site, and set the other sites apart."""
+
+from typing import Annotated
+
+import pandas as pd
+from zenml import step
+
+from steps.caching import on
+from tabular.contract import Contract
+from tabular.sites import SITE, rows_of
+from tabular.splitting import split_rows as split
+from tracking.names import Artifact
+
+
+@step(cache_policy=on())
+def split_rows(
+    contract: Contract, rows: pd.DataFrame, test_share: float, seed: int
+) -> tuple[
+    Annotated[pd.DataFrame, Artifact.TRAIN],
+    Annotated[pd.DataFrame, Artifact.TEST],
+    Annotated[pd.DataFrame, Artifact.EXTERNAL],
+]:
+    """Split the training site, stratified and seeded.
+
+    Returns:
+        Rows to learn from, rows to test on, and the rows of external sites, which are only reported.
+    """
+    home = rows_of(rows, contract.training_site)
+    train, test = split(home, contract.target.column, test_share, seed)
+    return train, test, rows[rows[SITE] != contract.training_site].reset_index(drop=True)

@@ -1,0 +1,64 @@
+"""The checks of all sites: one summary to decide on, one page to look at."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+
+import pandas as pd
+
+from project.errors import Refused
+from tabular.checks import check_rows
+from tabular.contract import Contract
+from tabular.sites import UnreadableCells, tables
+
+
+@dataclass(frozen=True, slots=True)
+class SiteSummary:
+    """What the checks of one site found."""
+
+    site: str
+    rows: int
+    rules: int
+    violations: list[str]
+    refusal: str
+    """The refusal's text, empty where every rule holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckSummary:
+    """What the checks of every site found, in the order of the contract."""
+
+    sites: list[SiteSummary]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every rule holds at every site."""
+        return not any(site.violations for site in self.sites)
+
+    def raise_if_failed(self) -> None:
+        """Raise `Refused` for the first site that breaks a rule."""
+        for site in self.sites:
+            if site.refusal:
+                raise Refused(site.refusal, "correct the rows or the contract, then python run.py data validate")
+
+
+def check_sites(contract: Contract, rows: pd.DataFrame, unreadable: UnreadableCells) -> tuple[CheckSummary, str]:
+    """Check every site; the page holds Great Expectations' data docs of each."""
+    sites, pages = [], []
+    for site, table in tables(rows, unreadable).items():
+        report = check_rows(contract, table, site)
+        refusal = ""
+        try:
+            report.raise_if_failed()
+        except Refused as error:
+            refusal = error.cause
+        sites.append(SiteSummary(site, report.rows, report.rules, [str(v) for v in report.violations], refusal))
+        state = "passed" if report.passed else f"{len(report.violations)} of {report.rules} rules broken"
+        pages.append(
+            f"<details {'' if report.passed else 'open'}><summary>{html.escape(site)}: {report.rows} rows, {state}</summary>"
+            f'<iframe title="{html.escape(site)}" srcdoc="{html.escape(report.html)}"></iframe></details>'
+        )
+    style = "body{font-family:system-ui,sans-serif;margin:1rem}iframe{width:100%;height:80vh;border:1px solid #ccc}summary{font-size:1.1rem;padding:.4rem}"
+    page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Data checks</title><style>{style}</style>{"".join(pages)}</html>'
+    return CheckSummary(sites), page

@@ -1,0 +1,215 @@
+"""Drift: how far new rows are from the rows a model was trained on, and what to do about it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from project.strict_yaml import Strict
+from tabular.contract import Contract
+
+NULL_DRAWS = 40
+"""Draws of the reference against itself: the largest of their distances is what chance alone reaches about once in 40."""
+
+Outcome = Literal["ok", "watch", "retrain", "too few rows"]
+
+
+class DriftSettings(Strict):
+    """Limits of the drift check; effect sizes, so that many rows do not turn a trifle into an alarm."""
+
+    minimum_rows: int
+    drifted_from: float
+    """Distance from which a feature counts as drifted: Wasserstein in standard deviations for numbers,
+    Jensen-Shannon (0 to 1) for categories; 0.1 is Evidently's own default for both."""
+    missing_rise: float
+    """Rise of a column's missing share that counts as drift by itself."""
+    watch_from: float
+    retrain_from: float
+    """Share of the model's importance that lies in drifted features, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureDrift:
+    """How one feature moved."""
+
+    feature: str
+    distance: float | None
+    """None where the new rows have no value at all."""
+    by_chance: float
+    """Largest distance of same-sized draws from the reference itself; below it a distance means nothing."""
+    importance: float
+    """Share of the model's importance, 0 to 1."""
+    missing_before: float
+    missing_now: float
+    direction: str
+    drifted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DriftReport:
+    """Verdict, ranked features, and the command that follows."""
+
+    site: str
+    rows: int
+    outcome: Outcome
+    drifted_importance: float
+    features: list[FeatureDrift]
+    """Most important drift first."""
+    next_command: str
+
+    @property
+    def worst(self) -> list[str]:
+        """Names of the three features whose drift matters most to the model."""
+        return [f.feature for f in self.features if f.drifted][:3]
+
+
+def check_drift(
+    contract: Contract,
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    importance: Mapping[str, float],
+    site: str,
+    settings: DriftSettings,
+) -> tuple[DriftReport, str]:
+    """Compare rows of a site with the reference of a bundle.
+
+    Args:
+        contract: Names and kinds of the columns.
+        reference: Training rows as in the bundle.
+        current: Typed rows of the site; no target needed.
+        importance: Permutation importance per feature.
+        site: For the report.
+        settings: Limits.
+
+    Returns:
+        The report, and Evidently's HTML page (a plain page where there are too few rows to compare).
+    """
+    total = sum(importance.values()) or 1.0
+    weights = {name: importance.get(name, 0.0) / total for name in contract.features}
+    if len(current) < settings.minimum_rows:
+        report = DriftReport(site, len(current), "too few rows", 0.0, [], f"collect {settings.minimum_rows} rows first")
+        text = html.escape(f"{site}: {len(current)} rows, at least {settings.minimum_rows} are needed to judge drift")
+        return report, f"<!doctype html><meta charset='utf-8'><title>Drift</title><p>{text}</p>"
+    measurable = [name for name in contract.features if current[name].notna().any() and reference[name].notna().any()]
+    distances, page = _evidently(contract, reference, current, measurable, settings)
+    features = [
+        _feature(contract, name, distances.get(name), weights[name], reference[name], current[name], settings)
+        for name in contract.features
+    ]
+    features.sort(key=lambda f: (not f.drifted, -f.importance * (f.distance if f.distance is not None else 1.0)))
+    share = round(sum(weights[f.feature] for f in features if f.drifted), 4)
+    outcome: Outcome = "retrain" if share >= settings.retrain_from else "watch" if share >= settings.watch_from else "ok"
+    follow = {
+        "ok": "python run.py status",
+        "watch": f"python run.py monitor --dataset {contract.name} --site {site}",
+        "retrain": f"python run.py train --dataset {contract.name} --full",
+    }
+    return DriftReport(site, len(current), outcome, share, features, follow[outcome]), page
+
+
+def _evidently(
+    contract: Contract,
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    columns: list[str],
+    settings: DriftSettings,
+) -> tuple[dict[str, float], str]:
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.metrics import ValueDrift
+
+    numbers = [name for name in columns if contract.features[name].type in ("number", "integer")]
+    definition = DataDefinition(
+        numerical_columns=numbers, categorical_columns=[name for name in columns if name not in numbers]
+    )
+    metrics = [
+        ValueDrift(
+            column=name,
+            method="wasserstein" if name in numbers else "jensenshannon",
+            threshold=settings.drifted_from,
+        )
+        for name in columns
+    ]
+    snapshot = Report(metrics).run(
+        Dataset.from_pandas(_plain(contract, current, columns), data_definition=definition),
+        Dataset.from_pandas(_plain(contract, reference, columns), data_definition=definition),
+    )
+    results: dict[str, Any] = snapshot.dict()
+    values = {
+        metric["config"]["column"]: float(metric["value"])
+        for metric in results["metrics"]
+        if "column" in metric["config"]
+    }
+    return values, str(snapshot.get_html_str(as_iframe=False))
+
+
+def _plain(contract: Contract, frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Numbers as float64 and the rest as labels: Evidently does not know pandas' nullable types."""
+    plain = {}
+    for name in columns:
+        feature = contract.features[name]
+        if feature.type in ("number", "integer"):
+            plain[name] = frame[name].astype("Float64").astype("float64")
+        else:
+            labels = dict(zip(feature.codes, feature.labels, strict=True)) or {True: "yes", False: "no"}
+            plain[name] = frame[name].astype(object).map(labels)
+    return pd.DataFrame(plain)
+
+
+def _feature(
+    contract: Contract,
+    name: str,
+    distance: float | None,
+    weight: float,
+    before: pd.Series,
+    now: pd.Series,
+    settings: DriftSettings,
+) -> FeatureDrift:
+    missing_before, missing_now = float(before.isna().mean()), float(now.isna().mean())
+    lost = missing_now - missing_before >= settings.missing_rise
+    by_chance = _distance_by_chance(contract.features[name].type in ("number", "integer"), before, int(now.notna().sum()))
+    drifted = lost or distance is None or distance >= max(settings.drifted_from, by_chance)
+    return FeatureDrift(
+        feature=name,
+        distance=None if distance is None else round(distance, 4),
+        by_chance=round(by_chance, 4),
+        importance=round(weight, 4),
+        missing_before=round(missing_before, 4),
+        missing_now=round(missing_now, 4),
+        direction=_direction(contract, name, before, now) if not lost else f"missing in {missing_now:.0%}",
+        drifted=drifted,
+    )
+
+
+def _distance_by_chance(number: bool, reference: pd.Series, rows: int) -> float:
+    """The same distances as Evidently's, of seeded draws with replacement from the reference against all of it."""
+    from scipy.spatial.distance import jensenshannon
+    from scipy.stats import wasserstein_distance
+
+    known = reference.dropna()
+    if rows == 0 or known.empty:
+        return 0.0
+    draw = np.random.default_rng(0)
+    if number:
+        values = known.to_numpy(dtype=np.float64)
+        spread = max(float(values.std()), 0.001)  # Evidently's own floor
+        return max(wasserstein_distance(values, draw.choice(values, rows)) / spread for _ in range(NULL_DRAWS))
+    shares = known.value_counts(normalize=True).to_numpy(dtype=np.float64)
+    return max(float(jensenshannon(shares, draw.multinomial(rows, shares) / rows)) for _ in range(NULL_DRAWS))
+
+
+def _direction(contract: Contract, name: str, before: pd.Series, now: pd.Series) -> str:
+    """Where it moved: the change of the median with its unit, or the category that gained most."""
+    feature = contract.features[name]
+    if feature.type in ("number", "integer"):
+        was, is_now = float(before.median()), float(now.median())
+        move = "higher" if is_now > was else "lower" if is_now < was else "same median"
+        return f"{move}: median {was:g} to {is_now:g} {feature.unit}".strip()
+    gain = now.value_counts(normalize=True).sub(before.value_counts(normalize=True), fill_value=0.0)
+    code = gain.idxmax()
+    label = dict(zip(feature.codes, feature.labels, strict=True)).get(code, str(code))
+    return f"more {label!r}: {float(gain.max()):+.0%}"

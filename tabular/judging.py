@@ -1,0 +1,41 @@
+"""Gather the evidence on a challenger from its bundle, and judge it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from tabular import evaluation, export
+from tabular.behaviour import observe
+from tabular.bundle import Bundle
+from tabular.choosing import Choice
+from tabular.contract import Contract
+from tabular.evaluation import ChampionLoss
+from tabular.gates import Evidence, Verdicts, judge
+from tabular.training_config import GateSettings
+
+
+def judge_bundle(
+    contract: Contract,
+    bundle: Bundle,
+    choice: Choice,
+    parity_difference: float,
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    champion: ChampionLoss,
+    settings: GateSettings,
+    seed: int,
+) -> Verdicts:
+    """Judge what ships, the exported model, rather than the one it was exported from."""
+    onnx = bundle.content["model.onnx"]
+    size, nodes = export.size(onnx)
+    evidence = Evidence(
+        validation=choice.chosen.metrics,
+        challenger_loss=evaluation.losses(contract, onnx, test),
+        champion_loss=None if champion.per_row is None else np.array(champion.per_row),
+        parity_difference=parity_difference,
+        behaviour=observe(contract, lambda rows: export.predict(onnx, rows), train, choice.threshold),
+        model_bytes=size,
+        model_nodes=nodes,
+    )
+    return Verdicts(judge(evidence, settings, seed))

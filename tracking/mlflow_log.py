@@ -1,0 +1,153 @@
+"""Log a challenger to MLflow: explicitly, no autolog."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from tabular.bundle import Bundle, write_bundle
+from tabular.choosing import Choice
+from tabular.contract import Contract
+from tabular.packaging import LIBRARIES, Packaged
+from tabular.reading import to_tensor
+from tracking.names import Alias
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+BUNDLE_PATH, CURVES_PATH = "bundle", "curves"
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A challenger's place in the registry."""
+
+    version: str
+    mlflow_run: str
+    parity_difference: float
+
+
+def log_challenger(
+    contract: Contract, bundle: Bundle, packaged: Packaged, choice: Choice, train: pd.DataFrame
+) -> Registration:
+    """Log figures, curves, data, bundle and model to the active MLflow run, and register the model as challenger.
+
+    Args:
+        contract: Names the registered model.
+        bundle: What ships.
+        packaged: The fitted model behind it.
+        choice: Every candidate becomes a nested run.
+        train: Rows it was fitted on: signature, input example and data set.
+    """
+    import mlflow
+    from mlflow.models import infer_signature
+
+    run = mlflow.active_run()
+    assert run is not None  # ZenML's tracker starts it
+    metrics = bundle.json("metrics.json")
+    _log_candidates(choice)
+    mlflow.log_params({"candidate": choice.chosen.name, "threshold": choice.threshold, **choice.chosen.parameters})
+    mlflow.log_metrics(_flat(metrics))
+    mlflow.set_tags({"bundle_digest": bundle.digest, "data_sha256": bundle.data_sha256, **bundle.provenance})
+    _log_data(contract, train, bundle)
+    _log_files(contract, bundle, train)
+    example = to_tensor(contract, train.head(5))
+    logged = mlflow.sklearn.log_model(
+        packaged.model,
+        name="model",
+        serialization_format="skops",
+        skops_trusted_types=_own_types(packaged.model),
+        signature=infer_signature(example, packaged.model.predict(example)),
+        input_example=example,
+        pip_requirements=[f"{name}=={installed(name)}" for name in LIBRARIES],
+        registered_model_name=contract.name,
+    )
+    version = str(logged.registered_model_version)
+    client = mlflow.MlflowClient()
+    client.set_registered_model_alias(contract.name, Alias.CHALLENGER, version)
+    client.set_model_version_tag(contract.name, version, "bundle_digest", bundle.digest)
+    return Registration(version, run.info.run_id, packaged.parity_difference)
+
+
+def _log_candidates(choice: Choice) -> None:
+    import mlflow
+
+    for score in choice.leaderboard:
+        with mlflow.start_run(run_name=score.name, nested=True):
+            mlflow.log_params({"family": score.family, **score.parameters})
+            mlflow.log_metrics({f"validation_{name}": value for name, value in score.metrics.items()})
+            mlflow.log_metrics({"selection_mean": score.mean, "selection_standard_error": score.standard_error})
+            for fold, value in enumerate(score.folds):
+                mlflow.log_metric("selection_fold", value, step=fold)
+
+
+def _log_data(contract: Contract, train: pd.DataFrame, bundle: Bundle) -> None:
+    import mlflow
+    from mlflow.data.pandas_dataset import from_pandas
+
+    plain = train.astype({name: "Float64" for name, f in contract.features.items() if f.type != "category"})
+    data = from_pandas(
+        plain.astype({name: "float64" for name, f in contract.features.items() if f.type != "category"}),
+        source=contract.sites[contract.training_site].path,
+        targets=contract.target.column,
+        name=contract.name,
+        digest=bundle.data_sha256[:12],
+    )
+    mlflow.log_input(data, context="training")
+
+
+def _log_files(contract: Contract, bundle: Bundle, train: pd.DataFrame) -> None:
+    import mlflow
+
+    with tempfile.TemporaryDirectory() as folder:
+        write_bundle(bundle, Path(folder))
+        mlflow.log_artifacts(folder, BUNDLE_PATH)
+    reference = pd.read_parquet(io.BytesIO(bundle.content["reference.parquet"]))
+    if contract.target.positive is not None:
+        truth = reference[contract.target.column] == contract.target.positive
+        score = reference[f"probability {contract.target.positive}"]
+        mlflow.log_figure(_curves(truth, score), f"{CURVES_PATH}/training_roc_and_calibration.png")
+
+
+def _curves(truth: pd.Series, score: pd.Series) -> Figure:
+    """ROC and calibration side by side; drawn without a display."""
+    from matplotlib.figure import Figure
+    from sklearn.calibration import calibration_curve
+    from sklearn.metrics import roc_curve
+
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    false_alarms, hits, _ = roc_curve(truth, score)
+    left.plot(false_alarms, hits)
+    left.set(title="ROC, training rows", xlabel="1 - specificity", ylabel="sensitivity")
+    observed, predicted = calibration_curve(truth, score, n_bins=5, strategy="quantile")
+    right.plot(predicted, observed, marker="o")
+    right.set(title="Calibration, training rows", xlabel="predicted probability", ylabel="observed share")
+    for axes in (left, right):
+        axes.plot([0, 1], [0, 1], linestyle=":", color="grey")
+    return figure
+
+
+def _flat(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """`test_roc_auc`, `external_va_roc_auc`, `validation_brier`, `importance_cp`: one number per name."""
+    parts: list[tuple[str, Mapping[str, Any]]] = [
+        ("validation", metrics["validation"]),
+        ("test", metrics["test"]["metrics"]),
+        ("importance", metrics["importance"]),
+        *((f"external_{site}", figures["metrics"]) for site, figures in metrics["external"].items()),
+    ]
+    return {f"{part}_{name}": value for part, values in parts for name, value in values.items() if value is not None}
+
+
+def _own_types(model: Any) -> list[str]:
+    """Types inside a model that we fitted ourselves, which skops would otherwise refuse to load back."""
+    import skops.io
+
+    return list(skops.io.get_untrusted_types(data=skops.io.dumps(model)))

@@ -1,0 +1,45 @@
+"""Names of artifacts, aliases and tags: written by steps, read by look-ups."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Artifact(StrEnum):
+    """Names under which steps store their outputs."""
+
+    ROWS = "rows"
+    UNREADABLE = "unreadable_cells"
+    CHECKED_ROWS = "checked_rows"
+    DATA_CHECKS = "data_checks"
+    DATA_DOCS = "data_docs"
+    TRAIN = "train_rows"
+    TEST = "test_rows"
+    EXTERNAL = "external_rows"
+    SCORES = "candidate_scores"
+    CHOICE = "choice"
+    BUNDLE = "bundle"
+    REGISTRATION = "registration"
+    MODEL_CARD = "model_card"
+    CHAMPION_LOSS = "champion_loss"
+    VERDICTS = "verdicts"
+    PROMOTION = "promotion"
+    CHAMPION = "champion_bundle"
+    ENDPOINT = "endpoint"
+    DRIFT = "drift"
+    DRIFT_REPORT = "drift_report"
+    BATCH_SUMMARY = "batch_summary"
+
+
+class Alias(StrEnum):
+    """Aliases of a registered model's versions in MLflow."""
+
+    CHAMPION = "champion"
+    CHALLENGER = "challenger"
+
+
+class Stage(StrEnum):
+    """Stages of a model version in ZenML that mean the same."""
+
+    CHAMPION = "production"
+    FORMER = "archived"
