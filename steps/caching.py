@@ -1,20 +1,66 @@
 """Cache policies that see what a step really depends on.
 
 ZenML's own key covers the code of the step function alone: an edited helper would return the old value from
-the cache. Every cached step therefore names the files it stands on, and the lock.
+the cache. Here every module of the project that the step's file imports, and what those import in turn, is
+part of the key, and so is the lock.
 """
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
 from zenml.config.cache_policy import CachePolicy
 
+from project.paths import ROOT
+
 LOCK = "requirements.txt"
+OWN = ("project", "steps", "tabular", "tracking", "deployers")
 
 
-def on(*files: str) -> CachePolicy:
-    """Run again when one of `files` (relative to the project), the lock, an input's value or a parameter changes.
+def on_imports(step_file: str) -> CachePolicy:
+    """Run again when the step's file, a module it stands on, the lock, an input's value or a parameter changes.
 
     Values count rather than artifact ids where a materializer can hash them, so that the same bundle made
     twice is the same input.
+
+    Args:
+        step_file: The step's `__file__`.
     """
-    return CachePolicy(include_artifact_ids=False, file_dependencies=sorted({*files, LOCK}))
+    return CachePolicy(include_artifact_ids=False, file_dependencies=sorted({*closure(Path(step_file)), LOCK}))
+
+
+def closure(start: Path) -> set[str]:
+    """The file and every file of the project it imports, directly or not, relative to the project."""
+    found: set[Path] = set()
+    waiting = [start.resolve()]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting.extend(_imported(path))
+    return {str(path.relative_to(ROOT)) for path in found}
+
+
+@cache
+def _imported(path: Path) -> tuple[Path, ...]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return tuple(file for name in _names(tree) if (file := _file(name)) is not None)
+
+
+def _names(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def _file(module: str) -> Path | None:
+    if module.split(".")[0] not in OWN:
+        return None
+    stem = ROOT.joinpath(*module.split("."))
+    return next((path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()), None)

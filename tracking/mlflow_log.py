@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,20 +17,12 @@ from tabular.contract import Contract
 from tabular.packaging import LIBRARIES, Packaged
 from tabular.reading import to_tensor
 from tracking.names import Alias
+from tracking.registration import Registration
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BUNDLE_PATH, CURVES_PATH = "bundle", "curves"
-
-
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """A challenger's place in the registry."""
-
-    version: str
-    mlflow_run: str
-    parity_difference: float
 
 
 def log_challenger(
@@ -69,11 +60,11 @@ def log_challenger(
         pip_requirements=[f"{name}=={installed(name)}" for name in LIBRARIES],
         registered_model_name=contract.name,
     )
-    version = str(logged.registered_model_version)
+    number = str(logged.registered_model_version)
     client = mlflow.MlflowClient()
-    client.set_registered_model_alias(contract.name, Alias.CHALLENGER, version)
-    client.set_model_version_tag(contract.name, version, "bundle_digest", bundle.digest)
-    return Registration(version, run.info.run_id, packaged.parity_difference)
+    client.set_registered_model_alias(contract.name, Alias.CHALLENGER, number)
+    client.set_model_version_tag(contract.name, number, "bundle_digest", bundle.digest)
+    return Registration(number, run.info.run_id, packaged.parity_difference)
 
 
 def _log_candidates(choice: Choice) -> None:

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from project.errors import ConfigError, Refused
 from tabular.bundle import Bundle
-from tracking.mlflow_log import Registration
 from tracking.names import Alias, Artifact, Stage
+from tracking.registration import Registration
 
 if TYPE_CHECKING:
     from zenml.models import ModelVersionResponse
@@ -80,7 +80,7 @@ def promote(model: str, registration: Registration, digest: str, artifact: UUID)
         return Promotion(model, current.name, digest, changed=False)
     mlflow_client = registry()
     try:
-        mlflow_client.set_registered_model_alias(model, Alias.CHAMPION, registration.version)
+        mlflow_client.set_registered_model_alias(model, Alias.CHAMPION, registration.number)
     except MlflowException as error:
         raise ConfigError(
             f"MLflow has no {model} version {registration.version}: {error.message}", "python run.py --no-cache"

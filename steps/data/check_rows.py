@@ -6,14 +6,14 @@ import pandas as pd
 from zenml import save_artifact, step
 from zenml.types import HTMLString
 
-from steps.caching import on
+from steps.caching import on_imports
 from tabular.check_summary import CheckSummary, check_sites
 from tabular.contract import Contract
 from tabular.sites import UnreadableCells
 from tracking.names import Artifact
 
 
-@step(cache_policy=on())
+@step(cache_policy=on_imports(__file__))
 def check_rows(
     contract: Contract, rows: pd.DataFrame, unreadable: UnreadableCells
 ) -> tuple[Annotated[pd.DataFrame, Artifact.CHECKED_ROWS], Annotated[CheckSummary, Artifact.DATA_CHECKS], Annotated[HTMLString, Artifact.DATA_DOCS]]:

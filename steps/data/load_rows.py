@@ -5,14 +5,14 @@ from typing import Annotated
 import pandas as pd
 from zenml import step
 
-from steps.caching import on
+from steps.caching import on_imports
 from tabular.contract import Contract
 from tabular.sites import UnreadableCells, read_sites
 from tracking.names import Artifact
 
 
 @step(
-    cache_policy=on("tabular/sites.py", "tabular/reading.py", "tabular/contract.py", "project/strict_yaml.py", "project/errors.py", "project/paths.py")
+    cache_policy=on_imports(__file__)
 )
 def load_rows(
     contract: Contract, fingerprints: dict[str, str]

@@ -5,7 +5,7 @@ from typing import Annotated
 import pandas as pd
 from zenml import step
 
-from steps.caching import on
+from steps.caching import on_imports
 from tabular.bundle import Bundle
 from tabular.choosing import Choice
 from tabular.contract import Contract
@@ -13,11 +13,11 @@ from tabular.evaluation import ChampionLoss
 from tabular.gates import Verdicts, or_refuse
 from tabular.judging import judge_bundle
 from tabular.training_config import GateSettings
-from tracking.mlflow_log import Registration
+from tracking.registration import Registration
 from tracking.names import Artifact
 
 
-@step(cache_policy=on())
+@step(cache_policy=on_imports(__file__))
 def judge_challenger(
     contract: Contract,
     bundle: Bundle,

@@ -5,7 +5,7 @@ from typing import Annotated
 import pandas as pd
 from zenml import step
 
-from steps.caching import on
+from steps.caching import on_imports
 from tabular.choosing import Choice, make_choice
 from tabular.contract import Contract
 from tabular.reading import to_classes
@@ -14,7 +14,7 @@ from tabular.training_config import TrainingConfig
 from tracking.names import Artifact
 
 
-@step(cache_policy=on())
+@step(cache_policy=on_imports(__file__))
 def choose_candidate(
     contract: Contract, train: pd.DataFrame, scores: list[Scored], config: TrainingConfig
 ) -> Annotated[Choice, Artifact.CHOICE]:

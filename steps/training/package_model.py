@@ -5,14 +5,15 @@ from typing import Annotated
 import pandas as pd
 from zenml import get_step_context, step
 
-from steps.caching import on
+from steps.caching import on_imports
 from tabular.bundle import Bundle
 from tabular.choosing import Choice
 from tabular.contract import Contract
 from tabular.packaging import package
 from tabular.sites import rows_of
 from tracking.bundle_materializer import BundleMaterializer
-from tracking.mlflow_log import Registration, log_challenger
+from tracking.mlflow_log import log_challenger
+from tracking.registration import Registration
 from tracking.names import Artifact
 from tracking.provenance import provenance
 
@@ -20,7 +21,7 @@ from tracking.provenance import provenance
 @step(
     experiment_tracker=True,
     output_materializers={Artifact.BUNDLE: BundleMaterializer},
-    cache_policy=on(),
+    cache_policy=on_imports(__file__),
 )
 def package_model(
     contract: Contract,

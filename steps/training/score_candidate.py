@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import pandas as pd
 from zenml import step
 
-from steps.caching import on
+from steps.caching import on_imports
 from tabular.contract import Contract
 from tabular.reading import to_classes, to_tensor
 from tabular.scoring import Scored
@@ -14,7 +14,7 @@ from tabular.training_config import Candidate, Validation
 from tracking.names import Artifact
 
 
-@step(cache_policy=on())
+@step(cache_policy=on_imports(__file__))
 def score_candidate(
     contract: Contract,
     train: pd.DataFrame,

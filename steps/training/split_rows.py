@@ -5,14 +5,14 @@ from typing import Annotated
 import pandas as pd
 from zenml import step
 
-from steps.caching import on
+from steps.caching import on_imports
 from tabular.contract import Contract
 from tabular.sites import SITE, rows_of
 from tabular.splitting import split_rows as split
 from tracking.names import Artifact
 
 
-@step(cache_policy=on())
+@step(cache_policy=on_imports(__file__))
 def split_rows(
     contract: Contract, rows: pd.DataFrame, test_share: float, seed: int
 ) -> tuple[
