@@ -33,6 +33,12 @@ class DriftSettings(Strict):
     """Share of the model's importance that lies in drifted features, 0 to 1."""
 
 
+class MonitoringConfig(Strict):
+    """`configs/monitoring.yaml`."""
+
+    drift: DriftSettings
+
+
 @dataclass(frozen=True, slots=True)
 class FeatureDrift:
     """How one feature moved."""
@@ -172,7 +178,7 @@ def _feature(
     missing_before, missing_now = float(before.isna().mean()), float(now.isna().mean())
     lost = missing_now - missing_before >= settings.missing_rise
     by_chance = _distance_by_chance(contract.features[name].type in ("number", "integer"), before, int(now.notna().sum()))
-    drifted = lost or distance is None or distance >= max(settings.drifted_from, by_chance)
+    drifted = lost or distance is None or bool(distance >= max(settings.drifted_from, by_chance))
     return FeatureDrift(
         feature=name,
         distance=None if distance is None else round(distance, 4),
@@ -197,7 +203,7 @@ def _distance_by_chance(number: bool, reference: pd.Series, rows: int) -> float:
     if number:
         values = known.to_numpy(dtype=np.float64)
         spread = max(float(values.std()), 0.001)  # Evidently's own floor
-        return max(wasserstein_distance(values, draw.choice(values, rows)) / spread for _ in range(NULL_DRAWS))
+        return max(float(wasserstein_distance(values, draw.choice(values, rows))) / spread for _ in range(NULL_DRAWS))
     shares = known.value_counts(normalize=True).to_numpy(dtype=np.float64)
     return max(float(jensenshannon(shares, draw.multinomial(rows, shares) / rows)) for _ in range(NULL_DRAWS))
 

@@ -58,13 +58,26 @@ def log_challenger(
         signature=infer_signature(example, packaged.model.predict(example)),
         input_example=example,
         pip_requirements=[f"{name}=={installed(name)}" for name in LIBRARIES],
-        registered_model_name=contract.name,
     )
-    number = str(logged.registered_model_version)
+    number = _register(contract, bundle, logged.model_uri, run.info.run_id)
+    return Registration(number, run.info.run_id, packaged.parity_difference)
+
+
+def _register(contract: Contract, bundle: Bundle, model_uri: str, run_id: str) -> str:
+    """A new version of the registered model under the challenger alias; the first one makes the model."""
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
     client = mlflow.MlflowClient()
+    try:
+        client.create_registered_model(contract.name, description=contract.title)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    number = str(client.create_model_version(contract.name, model_uri, run_id).version)
     client.set_registered_model_alias(contract.name, Alias.CHALLENGER, number)
     client.set_model_version_tag(contract.name, number, "bundle_digest", bundle.digest)
-    return Registration(number, run.info.run_id, packaged.parity_difference)
+    return number
 
 
 def _log_candidates(choice: Choice) -> None:

@@ -1,0 +1,106 @@
+"""`endpoint`, `status`, `rollback`, `down`: what serves, where, and what to do about it.
+
+They read the endpoint record and the endpoint itself, never ZenML, and answer within a second.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+from typing import Any
+
+import click
+
+from cli.output import emit, json_option
+from deployers.interface import Endpoint, Status
+from deployers.local import LocalDeployer
+from project.errors import Exit
+
+DATASET = "heart_disease"
+
+
+@click.command()
+@click.option("--dataset", help=f"Name of the data set.  [default: {DATASET}]")
+@json_option
+def endpoint(dataset: str | None, as_json: bool) -> None:
+    """Print the URL of an endpoint and a request to try."""
+    found = LocalDeployer().status(_name(dataset)).endpoint
+    row = shlex.quote(json.dumps(found.example))
+    curl = f"curl -s {found.url}/predict -H 'Content-Type: application/json' -d {row}"
+    emit({**_endpoint(found), "curl": curl}, f"{found.url}\n\n{curl}", as_json)
+
+
+@click.command()
+@click.option("--dataset", help="Name of the data set; without it every endpoint.")
+@json_option
+def status(dataset: str | None, as_json: bool) -> None:
+    """Say what serves at each endpoint, and whether it answers."""
+    deployer = LocalDeployer()
+    names = [dataset] if dataset else deployer.endpoints()
+    if not names:
+        emit({"endpoints": []}, "nothing is deployed; python run.py --stack local", as_json)
+        return
+    found = [deployer.status(name) for name in names]
+    emit({"endpoints": [_status(each) for each in found]}, "\n\n".join(map(_text, found)), as_json)
+    if not all(each.ready for each in found):
+        click.get_current_context().exit(Exit.UNREACHABLE)
+
+
+@click.command()
+@click.option("--dataset", help=f"Name of the data set.  [default: {DATASET}]")
+@click.option("--to", help="The version to serve; without it the one before.")
+@json_option
+def rollback(dataset: str | None, to: str | None, as_json: bool) -> None:
+    """Serve the previous version again."""
+    found = LocalDeployer().rollback(_name(dataset), to)
+    emit(_endpoint(found), f"{found.name} serves version {found.current.version} again at {found.url}", as_json)
+
+
+@click.command()
+@click.option("--dataset", help=f"Name of the data set.  [default: {DATASET}]")
+@click.option("--all", "every", is_flag=True, help="Take every endpoint down.")
+@json_option
+def down(dataset: str | None, every: bool, as_json: bool) -> None:
+    """Stop an endpoint and forget it."""
+    deployer = LocalDeployer()
+    stopped = [name for name in (deployer.endpoints() if every else [_name(dataset)]) if deployer.down(name)]
+    emit({"stopped": stopped}, f"stopped: {', '.join(stopped)}" if stopped else "nothing was running", as_json)
+
+
+def _name(dataset: str | None) -> str:
+    """The data set meant: the command's own option, else the one before the command, else the worked example."""
+    outer = click.get_current_context().obj or {}
+    return str(dataset or outer.get("dataset") or DATASET)
+
+
+def _endpoint(found: Endpoint) -> dict[str, Any]:
+    return {
+        "name": found.name,
+        "url": found.url,
+        "version": found.current.version,
+        "digest": found.current.digest,
+        "since": found.current.deployed_at,
+        "previous": [dataclasses.asdict(version) for version in found.previous],
+        "backend": found.backend,
+        "stack": found.stack,
+    }
+
+
+def _status(found: Status) -> dict[str, Any]:
+    live = {"ready": found.ready, "detail": found.detail, "serving": found.serving, "workers": list(found.workers)}
+    return {**_endpoint(found.endpoint), **live}
+
+
+def _text(found: Status) -> str:
+    at = found.endpoint
+    previous = ", ".join(f"{v.version}{' (withdrawn)' if v.withdrawn else ''}" for v in at.previous)
+    return "\n".join(
+        [
+            f"{at.name}: {'ready' if found.ready else f'NOT READY: {found.detail}'}",
+            f"  url       {at.url}",
+            f"  version   {at.current.version}, digest {at.current.digest[:12]}, since {at.current.deployed_at}",
+            f"  workers   {', '.join(map(str, found.workers)) or 'none'}",
+            f"  previous  {previous or 'none'}",
+        ]
+    )

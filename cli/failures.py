@@ -1,0 +1,51 @@
+"""What a failure from below means to the person who typed the command."""
+
+from __future__ import annotations
+
+import errno
+import re
+
+from project.errors import ProjectError, Unreachable
+
+DISK = {
+    errno.ENOSPC: ("the disk is full", "free space, then type the same command again"),
+    errno.EROFS: ("the disk is read-only", "work in a folder that can be written"),
+    errno.EACCES: ("no permission to write", "check the owner of the project's folder and of ZenML's"),
+}
+
+
+def explained(error: BaseException) -> ProjectError:
+    """The failure itself if it is one of ours, else the nearest plain words for it.
+
+    Args:
+        error: Anything that a library raised; causes are searched too.
+    """
+    for cause in _chain(error):
+        if isinstance(cause, ProjectError):
+            return cause
+        if isinstance(cause, OSError) and cause.errno in DISK:
+            what, then = DISK[cause.errno]
+            return ProjectError(f"{what}: {cause.filename or cause}", then)
+        text = str(cause)
+        if "database is locked" in text:
+            return Unreachable("a store is locked by another process", "wait for it to end (python run.py status), then type the same command again")
+        if "readonly database" in text or "unable to open database file" in text:
+            return ProjectError("a store can not be written", "check the owner of the project's folder and of ZenML's")
+        if "database or disk is full" in text:
+            return ProjectError(*DISK[errno.ENOSPC])
+        if re.search(r"malformed|file is not a database", text):
+            return ProjectError(f"a store is damaged: {_line(text)}", "move mlflow.db away, then python run.py --no-cache")
+    return ProjectError(f"{type(error).__name__}: {_line(str(error))}", "the same command with --debug shows the traceback")
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    found: list[BaseException] = []
+    following: BaseException | None = error
+    while following is not None and following not in found:
+        found.append(following)
+        following = following.__cause__ or following.__context__
+    return found
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:300]

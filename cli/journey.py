@@ -1,0 +1,41 @@
+"""The whole journey: train, gate, promote, deploy, predict, check drift, then what to type next."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from cli import summary
+from cli.output import emit
+from tabular.training_config import Profile
+
+
+def journey(
+    stack: str | None,
+    dataset: str,
+    profile: Profile,
+    jobs: int,
+    port: int | None,
+    cache: bool,
+    as_json: bool,
+    debug: bool,
+) -> None:
+    """Run everything and print one summary.
+
+    Raises:
+        ProjectError: Any step's own failure; what served before goes on serving.
+    """
+    from cli.runs import begin, run_deployment, run_monitoring, run_training
+
+    started = time.monotonic()
+    session = begin(stack, dataset, cache, debug)
+    click.echo(f"{session.contract.title} on stack {session.stack}, {profile} search", err=True)
+    found: dict[str, Any] = summary.training(session, run_training(session, profile, jobs))
+    found["endpoint"] = summary.deployment(run_deployment(session, found["promotion"]["version"], port))
+    found["prediction"] = summary.prediction(session.contract, found["endpoint"])
+    sites = session.contract.external_sites[:1]
+    found["drift"] = summary.monitoring(session, run_monitoring(session, found["promotion"]["version"], sites)) if sites else []
+    found["seconds"] = round(time.monotonic() - started, 1)
+    emit(found, summary.render(found), as_json)

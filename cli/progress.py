@@ -1,0 +1,62 @@
+"""Live progress of pipelines: one line per step, from ZenML's own messages; everything else only with `--debug`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+import warnings
+
+STARTED = re.compile(r"Step (\S+) has started")
+FINISHED = re.compile(r"Step (\S+) has finished in ([\d.]+)s")
+CACHED = re.compile(r"Using cached version of step (\S+?)\.?$")
+COLOUR = re.compile(r"\x1b\[[0-9;]*m|`")
+
+
+def quieten() -> None:
+    """Set what libraries read when they are imported: no telemetry, no banners, no bars."""
+    os.environ.update(
+        ZENML_ANALYTICS_OPT_IN="false",
+        MLFLOW_DISABLE_TELEMETRY="true",
+        DO_NOT_TRACK="1",
+        GX_ANALYTICS_ENABLED="false",
+        AUTO_OPEN_DASHBOARD="false",
+        ZENML_LOGGING_COLORS_DISABLED="true",
+        MLFLOW_LOGGING_LEVEL="ERROR",
+        TQDM_DISABLE="1",
+        MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false",
+        GIT_PYTHON_REFRESH="quiet",
+    )
+
+
+def show_progress(debug: bool) -> None:
+    """Replace ZenML's console by ours; its step logs in the store stay as they are."""
+    if debug:
+        return
+    warnings.simplefilter("ignore")
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        if type(handler).__name__ == "ZenMLConsoleHandler":
+            root.removeHandler(handler)
+    root.addHandler(ProgressHandler())
+    for name in ("mlflow", "alembic", "great_expectations", "evidently", "matplotlib", "py.warnings"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+class ProgressHandler(logging.Handler):
+    """Turns ZenML's step messages into lines; on a terminal a running step shows until it ends."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line, or nothing."""
+        text = COLOUR.sub("", record.getMessage())
+        if found := STARTED.search(text):
+            if sys.stderr.isatty():
+                print(f"  … {found[1]}", end="\r", file=sys.stderr, flush=True)
+        elif found := FINISHED.search(text):
+            self._line("✓", found[1], f"{float(found[2]):.1f} s")
+        elif found := CACHED.search(text):
+            self._line("=", found[1], "cached")
+
+    def _line(self, sign: str, name: str, note: str) -> None:
+        print(f"  {sign} {name:<24}{note:>8}", file=sys.stderr, flush=True)

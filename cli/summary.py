@@ -1,0 +1,167 @@
+"""What a run is worth saying: from step outputs to plain data, and from plain data to one screen of text."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from cli.runs import Session, save_page
+from project.errors import Unreachable
+from project.paths import REPORTS, ROOT
+from tabular.contract import Contract
+from tracking.names import Artifact
+
+SECONDS = 10
+
+
+def training(session: Session, outputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Data checks, leaderboard, verdicts and promotion of a training run; its pages saved under `reports/`."""
+    from tabular.model_card import to_html
+
+    checks = outputs[f"check_rows.{Artifact.DATA_CHECKS}"].load()
+    choice = outputs[f"choose_candidate.{Artifact.CHOICE}"].load()
+    bundle = outputs[f"package_model.{Artifact.BUNDLE}"].load()
+    folder = REPORTS / session.contract.name
+    docs = save_page(outputs[f"check_rows.{Artifact.DATA_DOCS}"], folder / "data_checks.html")
+    card = folder / "model_card.html"
+    card.write_text(to_html(bundle.content["model_card.md"].decode()), encoding="utf-8")
+    promotion = outputs[f"promote.{Artifact.PROMOTION}"].load()
+    return {
+        "dataset": session.contract.name,
+        "stack": session.stack,
+        "data": [
+            {"site": s.site, "role": session.contract.sites[s.site].role, "rows": s.rows, "rules": s.rules, "violations": s.violations}
+            for s in checks.sites
+        ],
+        "leaderboard": [
+            {
+                "candidate": s.name,
+                "parameters": s.parameters,
+                "mean": s.mean,
+                "standard_error": s.standard_error,
+                "roc_auc": s.metrics["roc_auc"],
+                "chosen": s.name == choice.chosen.name,
+            }
+            for s in sorted(choice.leaderboard, key=lambda s: s.mean)
+        ],
+        "threshold": choice.threshold,
+        "test": bundle.json("metrics.json")["test"],
+        "gates": [dataclasses.asdict(v) for v in outputs[f"judge_challenger.{Artifact.VERDICTS}"].load().items],
+        "promotion": dataclasses.asdict(promotion),
+        "reports": {"data checks": _relative(docs), "model card": _relative(card)},
+    }
+
+
+def deployment(outputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The endpoint after a deployment run."""
+    endpoint = outputs[f"deploy_champion.{Artifact.ENDPOINT}"].load()
+    return {
+        "url": endpoint.url,
+        "version": endpoint.current.version,
+        "digest": endpoint.current.digest,
+        "example": dict(endpoint.example),
+    }
+
+
+def prediction(contract: Contract, endpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask the endpoint for the bundle's example row: a real request, as a user would send it.
+
+    Raises:
+        Unreachable: It does not answer.
+    """
+    request = urllib.request.Request(
+        f"{endpoint['url']}/predict",
+        data=json.dumps(endpoint["example"]).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=SECONDS) as response:
+            answer: dict[str, Any] = json.load(response)
+            return answer
+    except OSError as error:
+        raise Unreachable(f"{endpoint['url']} does not answer: {error}", f"python run.py status --dataset {contract.name}") from None
+
+
+def monitoring(session: Session, outputs: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Drift report per site, its page saved under `reports/`."""
+    found = []
+    for key, artifact in outputs.items():
+        if key.endswith(f".{Artifact.DRIFT}"):
+            report = artifact.load()
+            page = outputs[key.removesuffix(Artifact.DRIFT) + Artifact.DRIFT_REPORT]
+            path = save_page(page, REPORTS / session.contract.name / f"drift_{report.site}.html")
+            found.append({**dataclasses.asdict(report), "worst": report.worst, "report": _relative(path)})
+    return found
+
+
+def render(found: Mapping[str, Any]) -> str:
+    """One screen of text."""
+    endpoint, answer, version = found["endpoint"], found["prediction"], found["promotion"]["version"]
+    return "\n".join(
+        [
+            "",
+            *_training_lines(found),
+            "",
+            f"Endpoint   {endpoint['url']}   {found['dataset']} {endpoint['version']}, digest {endpoint['digest'][:12]}",
+            f"Prediction {answer['label']} with probability {answer['probability']:.3f}, for the example row",
+            *drift_lines(found["drift"], found["dataset"]),
+            "",
+            *(f"{name.capitalize():<11}{path}" for name, path in found["reports"].items()),
+            *(f"{'Drift':<11}{report['report']}" for report in found["drift"]),
+            "MLflow     mlflow ui --backend-store-uri sqlite:///mlflow.db --default-artifact-root ./mlruns"
+            if found["stack"] == "local"
+            else "MLflow     at the stack's tracking URI: python run.py stack doctor",
+            f"ZenML      zenml login{' --local' if found['stack'] == 'local' else ''}",
+            "",
+            f"Done in {found['seconds']} s; {found['dataset']} {version} serves. Next:",
+            f"  python run.py endpoint --dataset {found['dataset']}      the URL and a curl to try",
+            f"  python run.py monitor --dataset {found['dataset']}       drift at every other site",
+            f"  python run.py train --full --dataset {found['dataset']}  search the whole space",
+            f"  python run.py down --dataset {found['dataset']}          stop the endpoint",
+        ]
+    )
+
+
+def training_text(found: Mapping[str, Any]) -> str:
+    """The summary of a training run alone."""
+    return "\n".join(
+        [*_training_lines(found), "", f"Next:  python run.py deploy --stack {found['stack']} --dataset {found['dataset']}"]
+    )
+
+
+def drift_lines(reports: Sequence[Mapping[str, Any]], dataset: str) -> Iterator[str]:
+    """One line per site, and what to type next."""
+    if not reports:
+        yield f"Drift      no other site; python run.py monitor --dataset {dataset} --input NEW_ROWS.csv"
+    for report in reports:
+        worst = "; ".join(f"{f['feature']} {f['direction']}" for f in report["features"] if f["feature"] in report["worst"])
+        share = f"{report['drifted_importance']:.0%} of what the model looks at has moved"
+        yield f"Drift      {report['site']}: {report['outcome'].upper()}, {share}" + (f" ({worst})" if worst else "")
+        yield f"           next: {report['next_command']}"
+
+
+def _training_lines(found: Mapping[str, Any]) -> Iterator[str]:
+    for site in found["data"]:
+        state = "all hold" if not site["violations"] else f"{len(site['violations'])} broken"
+        yield f"Data       {site['site']:<14}{site['rows']:>7,} rows   {site['role']:<9} {site['rules']} checks, {state}"
+    yield ""
+    yield f"Candidates {'':<14}{'CV loss':>9} {'± s.e.':>8} {'CV AUC':>8}"
+    for score in found["leaderboard"]:
+        mark = "*" if score["chosen"] else " "
+        parameters = ", ".join(f"{k}={v}" for k, v in score["parameters"].items())
+        yield f"         {mark} {score['candidate']:<14}{score['mean']:>9.4f} {score['standard_error']:>8.4f} {score['roc_auc']:>8.3f}  {parameters}"
+    metrics, (low, high) = found["test"]["metrics"], found["test"]["intervals"]["roc_auc"]
+    yield f"Held out   {found['test']['rows']} rows: AUC {metrics['roc_auc']:.3f} ({low:.2f} to {high:.2f}), balanced accuracy {metrics['balanced_accuracy']:.3f}"
+    yield ""
+    for verdict in found["gates"]:
+        yield f"Gate       {'pass' if verdict['passed'] else 'FAIL'}  {verdict['gate']}: {verdict['reason']}"
+    promotion = found["promotion"]
+    how = "promoted" if promotion["changed"] else "was the champion already, same digest"
+    yield f"Champion   {promotion['model']} {promotion['version']}, {how}"
+
+
+def _relative(path: Any) -> str:
+    return str(path.relative_to(ROOT))

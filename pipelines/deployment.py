@@ -1,0 +1,17 @@
+"""Pipeline: put the champion behind its endpoint."""
+
+from zenml import get_pipeline_context, pipeline
+
+from steps.deployment.deploy_champion import deploy_champion
+from tracking.names import Artifact
+
+
+@pipeline(execution_mode="fail_fast")
+def deployment(version: str, port: int | None = None) -> None:
+    """Deploy the version that the run's model names.
+
+    1. Take the bundle that is linked to the model version.
+    2. Replace the version behind the endpoint; a smoke prediction decides whether it stays.
+    """
+    model = get_pipeline_context().model
+    deploy_champion(model.get_artifact(Artifact.BUNDLE), version, port)

@@ -1,0 +1,27 @@
+"""Step: compare a site's rows with those the champion was trained on."""
+
+import io
+from typing import Annotated
+
+import pandas as pd
+from zenml import step
+from zenml.types import HTMLString
+
+from steps.caching import on_imports
+from tabular.bundle import Bundle
+from tabular.contract import Contract
+from tabular.drift import DriftReport, DriftSettings
+from tabular.drift import check_drift as check
+from tabular.sites import rows_of
+from tracking.names import Artifact
+
+
+@step(cache_policy=on_imports(__file__))
+def check_drift(
+    contract: Contract, bundle: Bundle, rows: pd.DataFrame, site: str, settings: DriftSettings
+) -> tuple[Annotated[DriftReport, Artifact.DRIFT], Annotated[HTMLString, Artifact.DRIFT_REPORT]]:
+    """Judge the drift of one site against the bundle's reference; the page is Evidently's."""
+    reference = pd.read_parquet(io.BytesIO(bundle.content["reference.parquet"]))
+    importance = bundle.json("metrics.json")["importance"]
+    report, page = check(contract, reference, rows_of(rows, site), importance, site, settings)
+    return report, HTMLString(page)
