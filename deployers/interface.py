@@ -1,0 +1,110 @@
+"""What every deployer offers, whatever serves behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from deployers.traffic import TrafficPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version that was deployed."""
+
+    version: str
+    digest: str
+    deployed_at: str
+    """ISO 8601, UTC."""
+    withdrawn: bool = False
+    """Whether a rollback took it out of service; the next rollback passes over it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A stable name and URL, and the version behind it."""
+
+    name: str
+    url: str
+    current: Version
+    previous: tuple[Version, ...]
+    """Those a rollback can go to, newest first."""
+    backend: str
+    stack: str = ""
+    example: Mapping[str, object] = field(default_factory=dict)
+    """A row to try, from the bundle."""
+
+    @property
+    def target(self) -> Version | None:
+        """The version a rollback goes back to."""
+        return next((version for version in self.previous if not version.withdrawn), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """An endpoint as it is now."""
+
+    endpoint: Endpoint
+    ready: bool
+    detail: str
+    """Why it is not ready, or nothing."""
+    serving: str | None = None
+    """The version that answered; differs from the endpoint's only while a change is under way."""
+    workers: tuple[int, ...] = ()
+    """Process ids, where the backend has processes."""
+
+
+class Deployer(Protocol):
+    """Puts bundles behind endpoints. An endpoint's name is that of its bundle's contract.
+
+    Every method either does the whole of what it says or leaves the version that served before serving.
+    """
+
+    def deploy(self, bundle: Path, version: str, plan: TrafficPlan) -> Endpoint:
+        """Verify a bundle and render `plan`, of which `version` is a part; return once it answers.
+
+        Args:
+            bundle: The bundle's folder; not needed once the call returns.
+            version: The model version this bundle is.
+            plan: Which versions answer, and with which weight.
+
+        Returns:
+            The endpoint as it then is.
+
+        Raises:
+            Refused: The bundle does not match its digest or fails its smoke prediction; or another deploy runs.
+            ConfigError: This deployer can not render the plan.
+            Unreachable: The target does not answer or belongs to another.
+        """
+        ...
+
+    def endpoints(self) -> list[str]:
+        """Names of the endpoints that have a record."""
+        ...
+
+    def status(self, name: str) -> Status:
+        """What serves at an endpoint, read from its record and from the endpoint itself.
+
+        Raises:
+            Unreachable: There is no such endpoint.
+        """
+        ...
+
+    def rollback(self, name: str, to: str | None = None) -> Endpoint:
+        """Serve the previous version again, or the version `to`.
+
+        Raises:
+            Refused: There is nothing to go back to, or its bundle is damaged.
+            Unreachable: There is no such endpoint.
+        """
+        ...
+
+    def down(self, name: str) -> bool:
+        """Stop an endpoint and forget its record.
+
+        Returns:
+            Whether there was something to stop or forget.
+        """
+        ...

@@ -1,0 +1,60 @@
+"""Ask an endpoint on this machine: is it ready, and does it predict what its bundle says it should."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import math
+from typing import Any
+
+from project.errors import Refused
+from tabular.bundle import Bundle
+
+TOLERANCE = 1e-6
+QUICK = 0.5
+PATIENT = 10.0
+
+
+def health(host: str, port: int) -> tuple[bool, dict[str, Any]]:
+    """The answer of `/health/ready`, or why there is none under `detail`."""
+    try:
+        status, answer = _request(host, port, "GET", "/health/ready", None, QUICK)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return False, {"detail": f"{host}:{port} does not answer: {error}"}
+    return status == http.HTTPStatus.OK, answer
+
+
+def smoke(host: str, port: int, bundle: Bundle, version: str) -> None:
+    """Post the bundle's own example and compare the answer with the bundle's.
+
+    Raises:
+        Refused: There is no answer, another version answers, or it is another answer.
+    """
+    example = bundle.json("serving.json")["example"]
+    classes = bundle.json("contract.json")["classes"]
+    try:
+        status, answer = _request(host, port, "POST", "/predict", json.dumps(example["row"]), PATIENT)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise Refused(f"smoke prediction of version {version}: no answer: {error}") from None
+    if status != http.HTTPStatus.OK or answer.get("version") != version:
+        what = answer.get("detail") or f"version {answer.get('version')} answered"
+        raise Refused(f"smoke prediction of version {version}: {what}")
+    positive = answer["probability"]
+    found = [answer["probabilities"][name] for name in classes] if len(classes) > 2 else [1 - positive, positive]
+    expected = example["probabilities"]
+    if not all(math.isclose(a, b, rel_tol=0, abs_tol=TOLERANCE) for a, b in zip(found, expected, strict=True)):
+        raise Refused(f"smoke prediction of version {version}: probabilities {found}, the bundle says {expected}")
+
+
+def _request(
+    host: str, port: int, method: str, path: str, body: str | None, seconds: float
+) -> tuple[int, dict[str, Any]]:
+    # http.client heeds no proxy variables: this is our own process on our own machine.
+    connection = http.client.HTTPConnection(host, port, timeout=seconds)
+    try:
+        connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+        response = connection.getresponse()
+        answer: dict[str, Any] = json.loads(response.read())
+        return response.status, answer
+    finally:
+        connection.close()

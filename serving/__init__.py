@@ -1,0 +1,1 @@
+"""The online server: reads a bundle's files and answers predictions; stands on its own small lock."""

@@ -1,0 +1,138 @@
+"""Load a bundle: check every byte against its manifest, then the model against its own example."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from serving.columns import Column
+from serving.rows import Row, RowReader
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+NEEDED = ("contract.json", "model.onnx", "serving.json")
+TOLERANCE = 1e-6
+
+
+class BundleRefused(Exception):
+    """A bundle that must not take traffic; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """A verified bundle, ready to predict."""
+
+    name: str
+    version: str
+    digest: str
+    classes: Sequence[str]
+    """In the order of the probabilities; the positive one of a binary model is last."""
+    threshold: float | None
+    """Binary: the positive class is predicted from this probability on. None: the likeliest class is."""
+    rows: RowReader
+    session: Any
+
+    def probabilities(self, rows: Sequence[Row]) -> npt.NDArray[np.float32]:
+        """Class probabilities, float32, shape (rows, classes)."""
+        tensor = np.array(rows, dtype=np.float32)
+        found: npt.NDArray[np.float32] = self.session.run(("probabilities",), {"features": tensor})[0]
+        return found
+
+    def choose(self, probabilities: Sequence[float]) -> int:
+        """The predicted class of one row, as an index into `classes`."""
+        if self.threshold is not None:
+            return int(probabilities[-1] >= self.threshold)
+        return max(range(len(probabilities)), key=probabilities.__getitem__)
+
+
+def load(folder: Path, version: str, digest: str) -> Model:
+    """Verify and load a bundle.
+
+    Args:
+        folder: The bundle.
+        version: The name under which it will serve.
+        digest: The bundle digest it must have.
+
+    Raises:
+        BundleRefused: A byte differs from the manifest, the digest from `digest`, the format is newer than this
+            server, or the model does not reproduce its own example.
+    """
+    files = _verified(folder, digest)
+    try:
+        contract, serving = json.loads(files["contract.json"]), json.loads(files["serving.json"])
+        model = Model(
+            name=contract["name"],
+            version=version,
+            digest=digest,
+            classes=contract["classes"],
+            threshold=serving["threshold"] if contract["task"] == "binary" else None,
+            rows=RowReader([Column.parse(feature) for feature in contract["features"]]),
+            session=_session(files["model.onnx"]),
+        )
+        example, expected = serving["example"]["row"], serving["example"]["probabilities"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleRefused(f"bundle {folder}: not in format {FORMAT}: {error!r}") from None
+    if contract["task"] == "binary" and model.threshold is None:
+        raise BundleRefused(f"bundle {folder}: a binary model needs a threshold")
+    _prove(model, folder, example, expected)
+    return model
+
+
+def _verified(folder: Path, digest: str) -> dict[str, bytes]:
+    """The files the server reads, every file of the bundle having been compared with its sha256."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        version, files, stated = manifest["format"], dict(manifest["files"]), manifest["digest"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleRefused(f"bundle {folder}: no readable {MANIFEST}: {error}") from None
+    if version != FORMAT:
+        raise BundleRefused(f"bundle {folder}: format {version}, this server reads {FORMAT}")
+    pairs = "".join(f"{name} {value}\n" for name, value in sorted(files.items()))
+    if _sha256(pairs.encode()) != stated or stated != digest:
+        raise BundleRefused(f"bundle {folder}: {MANIFEST} does not have the expected digest {digest[:12]}")
+    content: dict[str, bytes] = {}
+    for name, expected in files.items():
+        try:
+            content[name] = (folder / name).read_bytes()
+        except OSError as error:
+            raise BundleRefused(f"bundle {folder}: {name} can not be read: {error.strerror}") from None
+        if _sha256(content[name]) != expected:
+            raise BundleRefused(f"bundle {folder}: {name} does not match its sha256")
+    for name in NEEDED:
+        if name not in content:
+            raise BundleRefused(f"bundle {folder}: {name} is missing")
+    return content
+
+
+def _session(model: bytes) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own errors share no public base
+        raise ValueError(f"model.onnx can not be loaded: {error}") from None
+
+
+def _prove(model: Model, folder: Path, example: Mapping[str, Any], expected: Sequence[float]) -> None:
+    """Warm the session with the bundle's own example, and refuse a model that does not reproduce it."""
+    try:
+        found = model.probabilities(model.rows.check([example], many=False))
+        difference = float(np.abs(found - np.array([expected])).max())
+    except Exception as error:  # the graph, its inputs or the example may be wrong in any way
+        raise BundleRefused(f"bundle {folder}: the model can not predict its own example: {error}") from None
+    if found.shape != (1, len(model.classes)) or not difference <= TOLERANCE:
+        raise BundleRefused(f"bundle {folder}: the model misses its own example by {difference:.2g}")
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

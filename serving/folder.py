@@ -1,0 +1,22 @@
+"""The endpoint's folder: what a deployer writes there, what the server answers, and how a file is replaced."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+TRAFFIC = "traffic.json"
+"""Written by the deployer: generation, traffic plan, and where each version's bundle lies."""
+SERVER = "server.json"
+"""Written by the supervisor once it listens: pid, host, port, number of workers."""
+WORKERS = "workers"
+"""One PID.json per worker: the generation it follows, the version that answers, why it refused another."""
+
+
+def write_json(path: Path, value: object) -> None:
+    """Replace a small file as a whole, so that a reader never sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(value))
+    os.replace(temporary, path)

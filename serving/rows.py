@@ -1,0 +1,140 @@
+"""From a JSON body to the numbers of the model's input.
+
+Two readers agree by construction: a strict one generated from the contract, fast, for what well-behaved
+clients send; and a careful one that reads again whatever the first refuses, takes the harmless variants
+(63.0 for 63, codes for "not measured") and says of the rest which field, which value and what is allowed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from serving.columns import Column
+from serving.problems import SHOWN, Problem, Violation, did_you_mean, invalid, malformed
+
+MAX_ROWS = 10_000
+ENOUGH = 100
+
+Row = Sequence[float | None]
+"""One row in tensor order; None and NaN are both missing."""
+
+
+class RowReader:
+    """Reads rows of one contract.
+
+    Args:
+        columns: The features, in tensor order.
+    """
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self.columns = columns
+        self.names = [column.name for column in columns]
+        fields: list[Any] = []
+        for index, column in enumerate(columns):
+            optional = (None,) if column.nullable else ()
+            fields.append((f"f{index}", column.json_type(), *optional))
+        struct = msgspec.defstruct(
+            "Row",
+            fields,
+            kw_only=True,  # keeps tensor order where a required field follows an optional one
+            forbid_unknown_fields=True,
+            rename={f"f{index}": name for index, name in enumerate(self.names)},
+            gc=False,
+        )
+        self._decode = msgspec.json.Decoder(struct | list[struct]).decode  # type: ignore[valid-type]
+        looked_up = [(index, column.lookup()) for index, column in enumerate(columns)]
+        self._lookups = [(index, lookup) for index, lookup in looked_up if lookup is not None]
+        self._coded = [
+            (index, column.number)
+            for index, column in enumerate(columns)
+            if column.missing and column.type in ("number", "integer")
+        ]
+
+    def read(self, body: bytes) -> tuple[list[Row], bool]:
+        """Rows of a body that is one object or a list of them, and whether it was a list.
+
+        Raises:
+            Problem: The body is not JSON, or a row does not fit the contract.
+        """
+        try:
+            decoded = self._decode(body)
+            if type(decoded) is not list:
+                return [self._numbers(decoded)], False
+            if 0 < len(decoded) <= MAX_ROWS:
+                return [self._numbers(row) for row in decoded], True
+        except (ValueError, LookupError, RecursionError):  # the careful reader says what it was
+            pass
+        value = parse(body)
+        many = isinstance(value, list)
+        return self.check(value if isinstance(value, list) else [value], many), many
+
+    def check(self, rows: Sequence[object], many: bool = True) -> list[Row]:
+        """Rows as parsed JSON objects, each value judged by its column.
+
+        Raises:
+            Problem: There are none or too many rows, or a value does not fit; every such value is named.
+        """
+        if not rows:
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "no-rows", "the list has no rows; send at least one")
+        if len(rows) > MAX_ROWS:
+            detail = f"the list has {len(rows)} rows; at most {MAX_ROWS} fit one request"
+            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-many-rows", detail)
+        violations: list[Violation] = []
+        checked: list[Row] = []
+        for number, row in enumerate(rows, start=1):
+            checked.append(self._check_row(row, number if many else None, violations))
+            if len(violations) >= ENOUGH:  # a hostile body must not cost a near-name search per key
+                break
+        if violations:
+            raise invalid(violations)
+        return checked
+
+    def _numbers(self, row: msgspec.Struct) -> Row:
+        values = list(msgspec.structs.astuple(row))
+        for index, known in self._lookups:
+            values[index] = known[values[index]]
+        for index, number in self._coded:
+            values[index] = number(values[index])
+        return values
+
+    def _check_row(self, row: object, number: int | None, violations: list[Violation]) -> Row:
+        if not isinstance(row, Mapping):
+            violations.append(Violation("the row", row, "an object of field names and values", number))
+            return []
+        for name in [name for name in row if name not in self.names][:ENOUGH]:
+            complaint = f"unknown field {name[:SHOWN]!r}{did_you_mean(name, self.names)}"
+            violations.append(Violation(name, row[name], ", ".join(self.names), number, complaint))
+        numbers: list[float] = []
+        for column in self.columns:
+            value = row.get(column.name)
+            try:
+                numbers.append(column.number(value))
+            except ValueError:
+                complaint = "" if column.name in row else f"{column.name} is missing"
+                violations.append(Violation(column.name, value, column.allowed(), number, complaint))
+        return numbers
+
+
+def parse(body: bytes) -> object:
+    """Any JSON value; NaN and infinities are read too, so that the field that holds one can be named.
+
+    Raises:
+        Problem: The body is empty, not UTF-8, not JSON, or nested too deep.
+    """
+    if not body.strip():
+        raise malformed("the body is empty; send a JSON object or a list of objects")
+    try:
+        return json.loads(body.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise malformed(f"the body is not UTF-8: byte {error.start} can not be decoded") from None
+    except json.JSONDecodeError as error:
+        raise malformed(f"the body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+    except ValueError:
+        raise malformed("the body is not JSON: a number has too many digits") from None
+    except RecursionError:
+        raise malformed("the body is nested too deep; a row is a flat object") from None

@@ -1,0 +1,125 @@
+"""One worker process: serves on a socket it was given, and follows `traffic.json` when it gets SIGHUP."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+import uvloop
+
+from serving.app import App
+from serving.folder import WORKERS, write_json
+from serving.log import LOGGER
+from serving.log import start as start_logging
+from serving.metrics import Metrics
+from serving.traffic import TrafficTable
+
+KEEP_ALIVE = 75
+DRAIN = 10
+COUNTERS = ".counters.json"
+
+
+def main() -> None:
+    """Run one worker until SIGTERM, or until the supervisor is gone."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--directory", type=Path, required=True)
+    parser.add_argument("--listen-fd", type=int, required=True)
+    parser.add_argument("--alive-fd", type=int, required=True, help="read end of a pipe the supervisor holds open")
+    parser.add_argument("--share-counters", action="store_true")
+    options = parser.parse_args()
+    start_logging()
+    worker = Worker(options.directory, options.alive_fd, options.share_counters)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(worker.serve(socket.socket(fileno=options.listen_fd)))
+
+
+class Worker:
+    """Ties the application, its traffic table and its signals together.
+
+    Args:
+        directory: The endpoint's folder.
+        alive_fd: End-of-file on it means that the supervisor died.
+        share_counters: Whether there are siblings whose counters belong into `/metrics`.
+    """
+
+    def __init__(self, directory: Path, alive_fd: int, share_counters: bool) -> None:
+        self.folder = directory / WORKERS
+        self.alive_fd, self.share_counters = alive_fd, share_counters
+        self.table, self.metrics = TrafficTable(directory), Metrics()
+        app = App(self.table, self.metrics, self._siblings if share_counters else tuple)
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE,
+            timeout_graceful_shutdown=DRAIN,
+        )
+        self.server = uvicorn.Server(config)
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Load what `traffic.json` names, then answer until told to stop."""
+        loop, changed = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_signal_handler(signal.SIGHUP, changed.set)
+        loop.add_reader(self.alive_fd, self._orphaned)
+        # The supervisor starts us with SIGHUP blocked: one that came before this line is waiting, not lost.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+        await self._refresh()
+        tasks = [asyncio.create_task(self._follow(changed))]
+        if self.share_counters:
+            tasks.append(asyncio.create_task(self._publish()))
+        await self.server.serve(sockets=[listener])
+        for task in tasks:
+            task.cancel()
+
+    async def _follow(self, changed: asyncio.Event) -> None:
+        while True:
+            await changed.wait()
+            changed.clear()
+            await self._refresh()
+
+    async def _refresh(self) -> None:
+        await asyncio.to_thread(self.table.refresh)
+        answer = self.table.acknowledgement()
+        if self.table.error:
+            LOGGER.error("refused generation %(generation)s: %(error)s", answer)
+        else:
+            LOGGER.info("serving version %(version)s, digest %(digest)s, generation %(generation)s", answer)
+        try:
+            write_json(self.folder / f"{os.getpid()}.json", answer)
+        except OSError as error:  # a full disk must not stop a worker that serves well
+            LOGGER.error("the acknowledgement can not be written: %s", error)
+
+    async def _publish(self) -> None:
+        path = self.folder / f"{os.getpid()}{COUNTERS}"
+        while True:
+            with suppress(OSError):
+                write_json(path, self.metrics.snapshot())
+            await asyncio.sleep(1)
+
+    def _siblings(self) -> Iterator[Any]:
+        for path in self.folder.glob(f"*{COUNTERS}"):
+            if path.name != f"{os.getpid()}{COUNTERS}":
+                with suppress(OSError, ValueError):
+                    yield json.loads(path.read_bytes())
+
+    def _orphaned(self) -> None:
+        asyncio.get_running_loop().remove_reader(self.alive_fd)
+        LOGGER.error("the supervisor is gone; stopping")
+        self.server.should_exit = True
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The stacks as YAML, what registers them in ZenML, and what compares the two."""
