@@ -15,25 +15,21 @@ COMMANDS = {
     "train": "cli.train:train",
     "deploy": "cli.deploy:deploy",
     "monitor": "cli.monitor:monitor",
-    "predict": "cli.predict:predict",
     "rollback": "cli.endpoint:rollback",
     "endpoint": "cli.endpoint:endpoint",
     "status": "cli.endpoint:status",
     "down": "cli.endpoint:down",
     "stack": "cli.stack:stack",
-    "data": "cli.data:data",
 }
 SUMMARIES = {
     "train": "Train, judge and promote; deploy nothing.",
     "deploy": "Put the champion behind its endpoint.",
     "monitor": "Compare rows of a site with those the champion was trained on.",
-    "predict": "Predict a file, or one row at the endpoint.",
     "rollback": "Serve the previous version again.",
     "endpoint": "Print the URL of an endpoint and a request to try.",
     "status": "Say what serves, and where a version comes from.",
     "down": "Stop an endpoint.",
     "stack": "List, apply, compare, examine and export stacks.",
-    "data": "Download, validate, describe and compare data; begin a contract.",
 }
 
 
@@ -101,7 +97,6 @@ def cli(
       python run.py --stack local                    the whole journey on this machine
       python run.py --stack local --dataset penguins another table, no code
       python run.py status                           what serves
-      python run.py predict --row '{"age": 63, ...}' one row at the endpoint
     """
     context.obj = {"stack": stack, "dataset": dataset, "debug": debug}
     if context.invoked_subcommand is None:
