@@ -30,7 +30,7 @@ def stack() -> None:
       run.py stack list
       run.py stack apply minikube && run.py --stack minikube
       run.py stack doctor eks
-    """  # noqa: D301
+    """
 
 
 @stack.command("list")
@@ -42,7 +42,7 @@ def list_stacks(as_json: bool) -> None:
     Examples:
       run.py stack list
       run.py stack list --json
-    """  # noqa: D301
+    """
     rows = [{"name": name, "server": server_of(name), "extends": read_resources(name).extends} for name in names()]
     width = max(len(str(row["name"])) for row in rows)
     emit({"stacks": rows}, "\n".join(f"{row['name']:<{width}}  {row['server']}" for row in rows), as_json)
@@ -62,7 +62,7 @@ def apply(name: str, server: ServerChoice, as_json: bool) -> None:
       run.py stack apply local
       run.py stack apply eks
       run.py stack apply eks --server current      register in the store you are logged into
-    """  # noqa: D301
+    """
     from stacks import registry
     from stacks.changes import diff_text
     from stacks.selection import connected
@@ -87,7 +87,7 @@ def diff(context: click.Context, name: str, server: ServerChoice, as_json: bool)
     Examples:
       run.py stack diff local
       run.py stack diff eks --json
-    """  # noqa: D301
+    """
     from stacks import registry
     from stacks.changes import diff_text
     from stacks.selection import connected
@@ -114,7 +114,7 @@ def doctor(context: click.Context, name: str, as_json: bool) -> None:
     Examples:
       run.py stack doctor local
       run.py stack doctor eks --json
-    """  # noqa: D301
+    """
     from stacks.doctor import examine
 
     findings = examine(read_stack(name))
@@ -137,7 +137,7 @@ def export(name: str, output: Path | None, server: ServerChoice, as_json: bool) 
     Examples:
       run.py stack export local
       run.py stack export eks --output eks-export.yaml && zenml stack import -f eks-export.yaml other-name
-    """  # noqa: D301
+    """
     import yaml
 
     from stacks.export import exported

@@ -37,7 +37,7 @@ class Component(Strict):
     name: Name
     type: ComponentType
     flavor: Name
-    configuration: dict[str, Any] = {}
+    configuration: dict[str, Any] = Field(default_factory=dict)
 
 
 Listed = Annotated[list[Component], Field(min_length=1, max_length=1)]
@@ -121,8 +121,8 @@ class Connector(Strict):
     auth_method: Name
     resource_type: Name
     resource_id: str | None = None
-    configuration: dict[str, Any] = {}
-    components: list[ComponentType] = []
+    configuration: dict[str, Any] = Field(default_factory=dict)
+    components: list[ComponentType] = Field(default_factory=list)
 
 
 class Resources(Strict):
@@ -139,7 +139,7 @@ class Resources(Strict):
 
     server: Annotated[LocalServer | RemoteServer, Field(discriminator="kind")]
     extends: Name | None = None
-    flavors: list[FlavorSource] = []
-    secrets: dict[Name, Annotated[dict[Name, Variable], Field(min_length=1)]] = {}
-    connectors: list[Connector] = []
-    labels: dict[Name, str] = {}
+    flavors: list[FlavorSource] = Field(default_factory=list)
+    secrets: dict[Name, Annotated[dict[Name, Variable], Field(min_length=1)]] = Field(default_factory=dict)
+    connectors: list[Connector] = Field(default_factory=list)
+    labels: dict[Name, str] = Field(default_factory=dict)

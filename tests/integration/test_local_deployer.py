@@ -244,7 +244,9 @@ def test_a_killed_supervisor_is_noticed_and_replaced_at_the_same_url(
 def test_a_rollback_starts_a_server_that_is_gone(deployer: LocalDeployer, made: dict[str, Path]) -> None:
     deploy(deployer, made, "1")
     deploy(deployer, made, "2")
-    os.kill(supervisor(deployer).pid, signal.SIGKILL)
+    killed = psutil.Process(supervisor(deployer).pid)
+    killed.kill()
+    killed.wait(10)  # a signal is not yet a death
     assert deployer.rollback(NAME).current.version == "1"
     assert answer(deployer.port)["version"] == "1"
 

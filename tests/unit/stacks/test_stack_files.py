@@ -28,6 +28,7 @@ def test_local_needs_no_variable() -> None:
         "orchestrator": "local",
         "artifact_store": "local",
         "experiment_tracker": "mlflow",
+        "model_registry": "mlflow",
         "model_deployer": "tabular_local",
     }
     tracker = stack.component("experiment_tracker")
