@@ -16,10 +16,15 @@ SHOWN = 5
 """Offending values and row numbers named per violation; the count says how many there are."""
 
 
-STYLE = """body{font:15px/1.5 sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem}h5{font-size:1.1rem;margin:1.5rem 0 .3rem}
-table{border-collapse:collapse;width:100%}th,td{border:1px solid #ccc;padding:.2rem .5rem;text-align:left;vertical-align:top}
-.badge{background:#eee;border-radius:3px;padding:0 .3em}i.text-success::before{content:"✓";color:#1a7f37}
-i.text-danger::before{content:"✗";color:#c00}"""
+STYLE = """
+body{font:15px/1.5 sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem}
+h5{font-size:1.1rem;margin:1.5rem 0 .3rem}
+table{border-collapse:collapse;width:100%}
+th,td{border:1px solid #ccc;padding:.2rem .5rem;text-align:left;vertical-align:top}
+.badge{background:#eee;border-radius:3px;padding:0 .3em}
+i.text-success::before{content:"✓";color:#1a7f37}
+i.text-danger::before{content:"✗";color:#c00}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,7 @@ class Violation:
     """Offending rows in all; 0 for rules on a whole column."""
 
     def __str__(self) -> str:
+        """One line: what is wrong, where, and what is allowed."""
         more = f" and {self.count - len(self.rows)} more" if self.count > len(self.rows) else ""
         where = f" in row {', '.join(map(str, self.rows))}{more}" if self.rows else ""
         return f"{self.column}: {self.rule}: {', '.join(self.found)}{where}, allowed: {self.allowed}"
