@@ -28,14 +28,21 @@ def explained(error: BaseException) -> ProjectError:
             return ProjectError(f"{what}: {cause.filename or cause}", then)
         text = str(cause)
         if "database is locked" in text:
-            return Unreachable("a store is locked by another process", "wait for it to end (python run.py status), then type the same command again")
+            return Unreachable(
+                "a store is locked by another process",
+                "wait for it to end (python run.py status), then type the same command again",
+            )
         if "readonly database" in text or "unable to open database file" in text:
             return ProjectError("a store can not be written", "check the owner of the project's folder and of ZenML's")
         if "database or disk is full" in text:
             return ProjectError(*DISK[errno.ENOSPC])
         if re.search(r"malformed|file is not a database", text):
-            return ProjectError(f"a store is damaged: {_line(text)}", "move mlflow.db away, then python run.py --no-cache")
-    return ProjectError(f"{type(error).__name__}: {_line(str(error))}", "the same command with --debug shows the traceback")
+            return ProjectError(
+                f"a store is damaged: {_line(text)}", "move mlflow.db away, then python run.py --no-cache"
+            )
+    return ProjectError(
+        f"{type(error).__name__}: {_line(str(error))}", "the same command with --debug shows the traceback"
+    )
 
 
 def _chain(error: BaseException) -> list[BaseException]:

@@ -36,6 +36,8 @@ def journey(
     found["endpoint"] = summary.deployment(run_deployment(session, found["promotion"]["version"], port))
     found["prediction"] = summary.prediction(session.contract, found["endpoint"])
     sites = session.contract.external_sites[:1]
-    found["drift"] = summary.monitoring(session, run_monitoring(session, found["promotion"]["version"], sites)) if sites else []
+    found["drift"] = (
+        summary.monitoring(session, run_monitoring(session, found["promotion"]["version"], sites)) if sites else []
+    )
     found["seconds"] = round(time.monotonic() - started, 1)
     emit(found, summary.render(found), as_json)

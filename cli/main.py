@@ -65,9 +65,7 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, SUMMARIES[name]) for name in COMMANDS])
 
 
-@click.group(
-    cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
-)
+@click.group(cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--stack", help="Where to run: local, minikube, eks. Without it the active ZenML stack.")
 @click.option("--dataset", default="heart_disease", show_default=True, help="A contract in configs/datasets.")
 @click.option("--quick/--full", default=True, help="Small or whole search.  [default: quick]")
@@ -116,7 +114,9 @@ def main(arguments: Sequence[str]) -> int:
         result = cli.main(args=list(arguments), prog_name="run.py", standalone_mode=False)
         return int(result) if isinstance(result, int) else Exit.DONE
     except (KeyboardInterrupt, click.Abort):
-        return _fail("interrupted; what was serving keeps serving", "type the same command again", Exit.INTERRUPTED, as_json)
+        return _fail(
+            "interrupted; what was serving keeps serving", "type the same command again", Exit.INTERRUPTED, as_json
+        )
     except click.ClickException as error:
         where = getattr(error, "ctx", None)
         help_command = f"python {where.command_path} --help" if where else "python run.py --help"

@@ -16,7 +16,13 @@ from project.errors import ConfigError
 @click.option("--site", "sites", multiple=True, help="A site of the contract; without it every external site.")
 @click.option("--input", "path", help="A file of new rows, written like the contract's own files.")
 def monitor(
-    stack: str | None, dataset: str, no_cache: bool, debug: bool, as_json: bool, sites: tuple[str, ...], path: str | None
+    stack: str | None,
+    dataset: str,
+    no_cache: bool,
+    debug: bool,
+    as_json: bool,
+    sites: tuple[str, ...],
+    path: str | None,
 ) -> None:
     """Compare rows of a site with those the champion was trained on.
 
@@ -42,7 +48,8 @@ def monitor(
     chosen = list(sites or contract.external_sites)
     if not chosen:
         raise ConfigError(
-            f"{dataset} has no site but the one it is trained on", f"python run.py monitor --dataset {dataset} --input FILE"
+            f"{dataset} has no site but the one it is trained on",
+            f"python run.py monitor --dataset {dataset} --input FILE",
         )
     found = summary.monitoring(session, run_monitoring(session, champion_version(session), chosen))
     lines = [*summary.drift_lines(found, dataset), *(f"Report     {report['report']}" for report in found)]

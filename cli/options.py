@@ -18,7 +18,9 @@ def pipeline_options(command: Command) -> Command:
         json_option,
         click.option("--debug", is_flag=True, default=_inherited("debug"), help="Show tracebacks and library logs."),
         click.option("--no-cache", is_flag=True, help="Run every step."),
-        click.option("--dataset", default=_inherited("dataset"), help="A contract in configs/datasets.  [default: heart_disease]"),
+        click.option(
+            "--dataset", default=_inherited("dataset"), help="A contract in configs/datasets.  [default: heart_disease]"
+        ),
         click.option("--stack", default=_inherited("stack"), help="Where to run; without it the active ZenML stack."),
     ):
         command = option(command)

@@ -33,7 +33,13 @@ def training(session: Session, outputs: Mapping[str, Any]) -> dict[str, Any]:
         "dataset": session.contract.name,
         "stack": session.stack,
         "data": [
-            {"site": s.site, "role": session.contract.sites[s.site].role, "rows": s.rows, "rules": s.rules, "violations": s.violations}
+            {
+                "site": s.site,
+                "role": session.contract.sites[s.site].role,
+                "rows": s.rows,
+                "rules": s.rules,
+                "violations": s.violations,
+            }
             for s in checks.sites
         ],
         "leaderboard": [
@@ -82,7 +88,9 @@ def prediction(contract: Contract, endpoint: Mapping[str, Any]) -> dict[str, Any
             answer: dict[str, Any] = json.load(response)
             return answer
     except OSError as error:
-        raise Unreachable(f"{endpoint['url']} does not answer: {error}", f"python run.py status --dataset {contract.name}") from None
+        raise Unreachable(
+            f"{endpoint['url']} does not answer: {error}", f"python run.py status --dataset {contract.name}"
+        ) from None
 
 
 def monitoring(session: Session, outputs: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -128,7 +136,11 @@ def render(found: Mapping[str, Any]) -> str:
 def training_text(found: Mapping[str, Any]) -> str:
     """The summary of a training run alone."""
     return "\n".join(
-        [*_training_lines(found), "", f"Next:  python run.py deploy --stack {found['stack']} --dataset {found['dataset']}"]
+        [
+            *_training_lines(found),
+            "",
+            f"Next:  python run.py deploy --stack {found['stack']} --dataset {found['dataset']}",
+        ]
     )
 
 
@@ -137,7 +149,9 @@ def drift_lines(reports: Sequence[Mapping[str, Any]], dataset: str) -> Iterator[
     if not reports:
         yield f"Drift      no other site; python run.py monitor --dataset {dataset} --input NEW_ROWS.csv"
     for report in reports:
-        worst = "; ".join(f"{f['feature']} {f['direction']}" for f in report["features"] if f["feature"] in report["worst"])
+        worst = "; ".join(
+            f"{f['feature']} {f['direction']}" for f in report["features"] if f["feature"] in report["worst"]
+        )
         share = f"{report['drifted_importance']:.0%} of what the model looks at has moved"
         yield f"Drift      {report['site']}: {report['outcome'].upper()}, {share}" + (f" ({worst})" if worst else "")
         yield f"           next: {report['next_command']}"

@@ -12,9 +12,7 @@ from cli.output import emit
 @pipeline_options
 @click.option("--quick/--full", default=True, help="Small or whole search.  [default: quick]")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Threads for the search.")
-def train(
-    stack: str | None, dataset: str, no_cache: bool, debug: bool, as_json: bool, quick: bool, jobs: int
-) -> None:
+def train(stack: str | None, dataset: str, no_cache: bool, debug: bool, as_json: bool, quick: bool, jobs: int) -> None:
     """Train, judge and promote; deploy nothing.
 
     \b

@@ -38,15 +38,21 @@ def training(
     train, test, external = split_rows(contract, checked, config.test_share, config.seed)
     scores = [
         score_candidate(
-            contract, train, name, candidate, candidate.space(profile), config.validation(profile),
-            config.selection_metric, config.seed, jobs, id=f"score_{name}",
+            contract,
+            train,
+            name,
+            candidate,
+            candidate.space(profile),
+            config.validation(profile),
+            config.selection_metric,
+            config.seed,
+            jobs,
+            id=f"score_{name}",
         )
         for name, candidate in config.candidates.items()
     ]
     choice = choose_candidate(contract, train, scores, config)
-    bundle, registration = package_model(
-        contract, choice, train, test, external, data_sha256, config.seed, registry
-    )
+    bundle, registration = package_model(contract, choice, train, test, external, data_sha256, config.seed, registry)
     champion = evaluate_champion(contract, test)
     verdicts = judge_challenger(
         contract, bundle, registration, choice, train, test, champion, config.gates, config.seed

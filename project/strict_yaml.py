@@ -119,7 +119,9 @@ def _lines(node: yaml.Node, at: Path_, path: Path) -> Iterator[tuple[Path_, int]
         for key, child in node.value:
             line = key.start_mark.line + 1
             if key.value in seen:
-                raise ConfigError(f"{shown(path)}:{line}: key {key.value!r} was given before, on line {seen[key.value]}")
+                raise ConfigError(
+                    f"{shown(path)}:{line}: key {key.value!r} was given before, on line {seen[key.value]}"
+                )
             seen[key.value] = line
             yield from _lines(child, (*at, key.value), path)
             yield (*at, key.value), line

@@ -136,7 +136,7 @@ def s3(path: str, client: Any) -> str:
         client.put_object(Bucket=bucket, Key=key, Body=b"ok")
         client.get_object(Bucket=bucket, Key=key)["Body"].read()
         client.delete_object(Bucket=bucket, Key=key)
-    except Exception as error:  # noqa: BLE001  botocore raises classes made at run time, and credential errors of its own
+    except Exception as error:
         raise Failure(
             f"{path} can not be written: {_reason(error)}", "check the bucket, its address and the credentials"
         ) from None
@@ -152,7 +152,7 @@ def kubernetes(context: str, namespace: str) -> str:
     api = _kubernetes_api(context)
     try:
         api.call_api(f"/api/v1/namespaces/{namespace}", "GET", auth_settings=["BearerToken"], _request_timeout=TIMEOUT)
-    except Exception as error:  # noqa: BLE001  urllib3, ssl and the client each raise their own
+    except Exception as error:
         status = getattr(error, "status", None)
         if status == 404:
             raise Failure(
@@ -174,7 +174,7 @@ def _kubernetes_api(context: str) -> Any:
     loaded = client_library.client.Configuration()
     try:
         client_library.config.load_kube_config(context=context, client_configuration=loaded)
-    except Exception as error:  # noqa: BLE001  the library's own error, or yaml's, or the file system's
+    except Exception as error:
         raise Failure(f"no Kubernetes context {context!r}: {_reason(error)}", "kubectl config get-contexts") from None
     loaded.retries = Retry(0)
     return client_library.client.ApiClient(loaded)

@@ -60,7 +60,7 @@ def _names(tree: ast.Module) -> Iterator[str]:
 
 
 def _file(module: str) -> Path | None:
-    if module.split(".")[0] not in OWN:
+    if module.split(".", maxsplit=1)[0] not in OWN:
         return None
     stem = ROOT.joinpath(*module.split("."))
     return next((path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()), None)

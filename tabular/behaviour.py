@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tabular.contract import Case, Contract, Direction, Invariance
+from tabular.contract import Contract
+from tabular.expectations import Case, Direction, Invariance
 from tabular.metrics import Floats, decide
-from tabular.reading import to_tensor, typed
+from tabular.reading import typed
+from tabular.tensors import to_tensor
 
 Predict = Callable[[npt.NDArray[np.float32]], Floats]
 

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from tabular.cells import allowed
 from tabular.check_report import CheckReport, data_docs, violation_of
 from tabular.contract import Contract
 from tabular.leakage import single_feature_auc
-from tabular.reading import Table, allowed
+from tabular.reading import Table
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationSuiteValidationResult

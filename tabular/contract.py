@@ -13,9 +13,8 @@ from pydantic import Field, model_validator
 from project.errors import ConfigError
 from project.paths import CONTRACTS
 from project.strict_yaml import Strict, did_you_mean, read_yaml
-
-Code = int | str
-"""A category as it stands in the data: all codes of a feature are integers, or all are strings."""
+from tabular.columns import Feature, Target
+from tabular.expectations import Behaviour, Checks, Segment
 
 
 class Source(Strict):
@@ -46,94 +45,6 @@ class Reading(Strict):
         return self
 
 
-class TargetClass(Strict):
-    """One class of the target: its label, and the raw values that mean it."""
-
-    label: str
-    values: Annotated[list[Code | bool], Field(min_length=1)]
-
-
-class Target(Strict):
-    """What is predicted."""
-
-    column: str
-    description: str = ""
-    classes: Annotated[list[TargetClass], Field(min_length=2)]
-    positive: str | None = None
-    """Binary only: the label whose probability is judged against the threshold."""
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        labels = [c.label for c in self.classes]
-        values = [str(v) for c in self.classes for v in c.values]
-        for what, names in (("label", labels), ("value", values)):
-            repeated = sorted({n for n in names if names.count(n) > 1})
-            if repeated:
-                raise ValueError(f"{what} {repeated[0]!r} stands in two classes")
-        if len(labels) == 2 and self.positive is None:
-            raise ValueError(f"a target of two classes needs 'positive', one of: {', '.join(labels)}")
-        if len(labels) > 2 and self.positive is not None:
-            raise ValueError("'positive' is for a target of two classes")
-        if self.positive is not None and self.positive not in labels:
-            raise ValueError(f"'positive' is {self.positive!r}{did_you_mean(self.positive, labels)}")
-        return self
-
-    @property
-    def labels(self) -> list[str]:
-        """Class labels in the order of the model's probabilities; for a binary target the positive one is last."""
-        return sorted((c.label for c in self.classes), key=lambda label: label == self.positive)
-
-
-class Category(Strict):
-    """A code and what people call it."""
-
-    code: Code
-    label: str
-
-
-class Feature(Strict):
-    """One input of the model."""
-
-    type: Literal["number", "integer", "boolean", "category"]
-    description: str = ""
-    unit: str = ""
-    minimum: float | None = None
-    maximum: float | None = None
-    values: list[Category | Code] = []
-    """Categories: allowed codes, each alone or with a label for people."""
-    missing: list[float | str] = []
-    """Values that stand for "not measured" in this column, e.g. a cholesterol of 0."""
-    nullable: bool = True
-    """Whether a row without this value may be trained on and predicted."""
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.type == "category":
-            if not self.values:
-                raise ValueError("a category needs 'values', its allowed codes")
-            if len(set(self.codes)) < len(self.codes):
-                raise ValueError("'values' lists a code twice")
-            if len({type(code) for code in self.codes}) > 1:
-                raise ValueError("'values' mixes numbers and strings; quote the numbers or drop the strings")
-            if self.minimum is not None or self.maximum is not None:
-                raise ValueError("'minimum' and 'maximum' are for numbers")
-        elif self.values:
-            raise ValueError(f"'values' is for categories, not for type {self.type!r}")
-        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
-            raise ValueError(f"minimum {self.minimum:g} is above maximum {self.maximum:g}")
-        return self
-
-    @property
-    def codes(self) -> list[Code]:
-        """Allowed codes of a category in contract order, else an empty list."""
-        return [v.code if isinstance(v, Category) else v for v in self.values]
-
-    @property
-    def labels(self) -> list[str]:
-        """The codes as people read them, in the same order."""
-        return [v.label if isinstance(v, Category) else str(v) for v in self.values]
-
-
 class Site(Strict):
     """One place the rows come from: `train` rows are learnt from and tested on, `external` ones only reported."""
 
@@ -143,65 +54,6 @@ class Site(Strict):
     url: str | None = None
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     description: str = ""
-
-
-class Segment(Strict):
-    """A way to cut the rows for reports: by a category's codes, or by edges on a number."""
-
-    feature: str
-    edges: list[float] = []
-
-
-class Direction(Strict):
-    """A known effect: moving `feature` by `step` must not move the risk against `risk` on average."""
-
-    feature: str
-    step: float | None = None
-    from_code: Code | None = None
-    to_code: Code | None = None
-    risk: Literal["rises", "falls"]
-    source: str
-
-    @model_validator(mode="after")
-    def _one_way_to_move(self) -> Self:
-        if (self.step is None) == (self.from_code is None or self.to_code is None):
-            raise ValueError("give either 'step' (numbers) or both 'from_code' and 'to_code' (categories)")
-        return self
-
-
-class Case(Strict):
-    """Minimum functionality: a row any sane model gets right."""
-
-    name: str
-    row: dict[str, float | int | str | bool | None]
-    label: str
-
-
-class Invariance(Strict):
-    """A change of `feature` by at most `within` may move the probability by at most `tolerance`."""
-
-    feature: str
-    within: float
-    tolerance: float
-
-
-class Behaviour(Strict):
-    """What the behaviour gate asks of every challenger."""
-
-    directions: list[Direction] = []
-    cases: list[Case] = []
-    invariances: list[Invariance] = []
-
-
-class Checks(Strict):
-    """Limits of the data checks; the defaults are wide enough for a first contract."""
-
-    minimum_rows: Annotated[int, Field(ge=1)] = 50
-    minimum_class_share: Annotated[float, Field(ge=0, le=1)] = 0.01
-    maximum_missing_share: Annotated[float, Field(ge=0, le=1)] = 0.5
-    maximum_duplicate_share: Annotated[float, Field(ge=0, le=1)] = 0.05
-    maximum_single_feature_auc: Annotated[float, Field(ge=0.5, le=1)] = 0.98
-    """A feature that alone ranks the classes better than this smells of leakage."""
 
 
 class Contract(Strict):

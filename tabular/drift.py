@@ -109,7 +109,9 @@ def check_drift(
     ]
     features.sort(key=lambda f: (not f.drifted, -f.importance * (f.distance if f.distance is not None else 1.0)))
     share = round(sum(weights[f.feature] for f in features if f.drifted), 4)
-    outcome: Outcome = "retrain" if share >= settings.retrain_from else "watch" if share >= settings.watch_from else "ok"
+    outcome: Outcome = (
+        "retrain" if share >= settings.retrain_from else "watch" if share >= settings.watch_from else "ok"
+    )
     follow = {
         "ok": "python run.py status",
         "watch": f"python run.py monitor --dataset {contract.name} --site {site}",
@@ -177,7 +179,9 @@ def _feature(
 ) -> FeatureDrift:
     missing_before, missing_now = float(before.isna().mean()), float(now.isna().mean())
     lost = missing_now - missing_before >= settings.missing_rise
-    by_chance = _distance_by_chance(contract.features[name].type in ("number", "integer"), before, int(now.notna().sum()))
+    by_chance = _distance_by_chance(
+        contract.features[name].type in ("number", "integer"), before, int(now.notna().sum())
+    )
     drifted = lost or distance is None or bool(distance >= max(settings.drifted_from, by_chance))
     return FeatureDrift(
         feature=name,

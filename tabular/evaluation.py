@@ -14,7 +14,8 @@ from tabular.bundle import Bundle
 from tabular.contract import Contract, served_contract
 from tabular.export import predict
 from tabular.metrics import Classes, Floats, bootstrap_interval, brier, measure, roc_auc, rounded, row_log_loss
-from tabular.reading import to_classes, to_tensor
+from tabular.tensors import to_classes, to_tensor
+
 
 @dataclass(frozen=True, slots=True)
 class ChampionLoss:
@@ -28,9 +29,7 @@ SMALLEST_SEGMENT = 10
 """Rows below which a segment's figures say more about luck than about the model."""
 
 
-def evaluate(
-    contract: Contract, onnx: bytes, threshold: float | None, rows: pd.DataFrame, seed: int
-) -> dict[str, Any]:
+def evaluate(contract: Contract, onnx: bytes, threshold: float | None, rows: pd.DataFrame, seed: int) -> dict[str, Any]:
     """Figures on one set of rows, with 95 % bootstrap intervals for AUC and Brier.
 
     Returns:
@@ -98,17 +97,13 @@ def _inputs(served: Mapping[str, Any]) -> object:
     return served["classes"], [(f["name"], f["type"], f["codes"]) for f in served["features"]]
 
 
-def _shuffled(
-    features: npt.NDArray[np.float32], column: int, draw: np.random.Generator
-) -> npt.NDArray[np.float32]:
+def _shuffled(features: npt.NDArray[np.float32], column: int, draw: np.random.Generator) -> npt.NDArray[np.float32]:
     copy = features.copy()
     copy[:, column] = draw.permutation(copy[:, column])
     return copy
 
 
-def _segment_rows(
-    contract: Contract, feature: str, edges: list[float], rows: pd.DataFrame
-) -> Mapping[str, pd.Series]:
+def _segment_rows(contract: Contract, feature: str, edges: list[float], rows: pd.DataFrame) -> Mapping[str, pd.Series]:
     column, spec = rows[feature], contract.features[feature]
     if not edges:
         if spec.codes:

@@ -38,6 +38,7 @@ def to_onnx(model: Pipeline, columns: int) -> bytes:
         raise Refused(f"{type(model[-1]).__name__} can not be exported to ONNX: {error}") from None
     graph.graph.name = "tabular"  # the converter's own name is a random id, and the digest would change with it
     graph.producer_version = ""
+    _sort_opsets(graph)  # the converter walks a set of them: their order follows the process's hash seed
     _rename_output(graph)
     return bytes(graph.SerializeToString())
 
@@ -88,6 +89,12 @@ def size(onnx: bytes) -> tuple[int, int]:
         if node.op_type.startswith("TreeEnsemble") and attribute.name == "nodes_nodeids"
     ]
     return len(onnx), sum(trees) or len(graph.node)
+
+
+def _sort_opsets(graph: Any) -> None:
+    opsets = sorted((opset.domain, opset.version) for opset in graph.opset_import)
+    for entry, (domain, version) in zip(graph.opset_import, opsets, strict=True):
+        entry.domain, entry.version = domain, version
 
 
 def _rename_output(graph: Any) -> None:

@@ -71,9 +71,7 @@ def minimum_quality(measured: Mapping[str, float], bounds: Sequence[MetricBound]
     return [_bound(measured.get(bound.metric, math.nan), bound) for bound in bounds]
 
 
-def not_worse_than_champion(
-    challenger: Floats, champion: Floats | None, rule: ChampionRule, seed: int
-) -> Verdict:
+def not_worse_than_champion(challenger: Floats, champion: Floats | None, rule: ChampionRule, seed: int) -> Verdict:
     """Fail when the challenger's loss is higher than the champion's by more than noise explains.
 
     A paired bootstrap of the mean difference over the same held-out rows (Efron and Tibshirani 1993, ch. 16);
@@ -110,7 +108,9 @@ def parity(difference: float, worst: float) -> Verdict:
 def behaviour(observations: Sequence[Observation]) -> list[Verdict]:
     """One verdict per failed observation, or one that counts them."""
     failed = [Verdict("behaviour", passed=False, reason=seen.reason) for seen in observations if not seen.passed]
-    return failed or [Verdict("behaviour", passed=True, reason=f"{len(observations)} of {len(observations)} tests hold")]
+    return failed or [
+        Verdict("behaviour", passed=True, reason=f"{len(observations)} of {len(observations)} tests hold")
+    ]
 
 
 def at_most(gate: str, value: int, limit: int, unit: str) -> Verdict:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from tabular.cells import allowed
 from tabular.contract import Contract
-from tabular.reading import allowed
 
 
 def model_card(contract: Contract, metrics: Mapping[str, Any]) -> str:
@@ -24,33 +24,57 @@ def model_card(contract: Contract, metrics: Mapping[str, Any]) -> str:
         f"Predicts **{contract.target.description or contract.target.column}** ({', '.join(contract.target.labels)}); {decision}."
         " Made to support a decision by a person who knows its limits, not to take it.",
         "## Model",
-        _table(["candidate", "parameters", "cross-validated loss", "standard error"], (
-            [("**" + c["name"] + "**") if c["name"] == metrics["candidate"] else c["name"],
-             ", ".join(f"{k}={v}" for k, v in c["parameters"].items()), _figure(c["mean"]), _figure(c["standard_error"])]
-            for c in metrics["leaderboard"]
-        )),
+        _table(
+            ["candidate", "parameters", "cross-validated loss", "standard error"],
+            (
+                [
+                    ("**" + c["name"] + "**") if c["name"] == metrics["candidate"] else c["name"],
+                    ", ".join(f"{k}={v}" for k, v in c["parameters"].items()),
+                    _figure(c["mean"]),
+                    _figure(c["standard_error"]),
+                ]
+                for c in metrics["leaderboard"]
+            ),
+        ),
         "## Figures",
         f"Trained on {metrics['training_rows']} rows of {contract.training_site}. AUC and Brier with 95 % bootstrap intervals;"
         " 'majority' is the accuracy of always giving the most frequent answer.",
-        _table(["rows of", "n", "AUC", "Brier", "accuracy", "balanced accuracy", "majority"], (
-            [f"{contract.training_site}, held out", *_row(test)],
-            *([f"{site}, never seen", *_row(figures)] for site, figures in metrics["external"].items()),
-        )),
+        _table(
+            ["rows of", "n", "AUC", "Brier", "accuracy", "balanced accuracy", "majority"],
+            (
+                [f"{contract.training_site}, held out", *_row(test)],
+                *([f"{site}, never seen", *_row(figures)] for site, figures in metrics["external"].items()),
+            ),
+        ),
         *(
-            ["## Segments of the held-out rows", _table(["segment", "n", "AUC", "balanced accuracy"], (
-                [name, part["rows"], *(_figure(part.get("metrics", {}).get(m)) for m in ("roc_auc", "balanced_accuracy"))]
-                for name, part in metrics["segments"].items()
-            ))]
-            if metrics["segments"] else []
+            [
+                "## Segments of the held-out rows",
+                _table(
+                    ["segment", "n", "AUC", "balanced accuracy"],
+                    (
+                        [
+                            name,
+                            part["rows"],
+                            *(_figure(part.get("metrics", {}).get(m)) for m in ("roc_auc", "balanced_accuracy")),
+                        ]
+                        for name, part in metrics["segments"].items()
+                    ),
+                ),
+            ]
+            if metrics["segments"]
+            else []
         ),
         "## What it looks at",
         "Rise of the log loss when a feature is shuffled among the training rows.",
         _table(["feature", "importance"], ([name, _figure(value)] for name, value in metrics["importance"].items())),
         "## Inputs",
-        _table(["field", "meaning", "allowed", "may be missing"], (
-            [name, f.description + (f" ({f.unit})" if f.unit else ""), allowed(f), "yes" if f.nullable else "no"]
-            for name, f in contract.features.items()
-        )),
+        _table(
+            ["field", "meaning", "allowed", "may be missing"],
+            (
+                [name, f.description + (f" ({f.unit})" if f.unit else ""), allowed(f), "yes" if f.nullable else "no"]
+                for name, f in contract.features.items()
+            ),
+        ),
         "## Limits",
         _limits(metrics),
         "## Data",
@@ -92,7 +116,11 @@ def _row(figures: Mapping[str, Any]) -> list[object]:
         f"{_figure(metrics[name])} ({_figure(intervals[name][0])} to {_figure(intervals[name][1])})"
         for name in ("roc_auc", "brier")
     ]
-    return [figures["rows"], *with_interval, *(_figure(metrics[m]) for m in ("accuracy", "balanced_accuracy", "majority"))]
+    return [
+        figures["rows"],
+        *with_interval,
+        *(_figure(metrics[m]) for m in ("accuracy", "balanced_accuracy", "majority")),
+    ]
 
 
 def _figure(value: float | None) -> str:

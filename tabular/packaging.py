@@ -17,8 +17,8 @@ from tabular.bundle import FORMAT, Bundle, to_json
 from tabular.candidates import build
 from tabular.contract import Contract, served_contract
 from tabular.model_card import model_card
-from tabular.reading import to_classes, to_tensor
 from tabular.scoring import Scored
+from tabular.tensors import to_classes, to_tensor
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -113,7 +113,10 @@ def _serving(
         "format": FORMAT,
         "threshold": threshold,
         "quantiles": {
-            name: [round(float(q), 6) for q in np.nanquantile(train[name].astype("Float64").to_numpy(float, np.nan), QUANTILES)]
+            name: [
+                round(float(q), 6)
+                for q in np.nanquantile(train[name].astype("Float64").to_numpy(float, np.nan), QUANTILES)
+            ]
             for name, feature in contract.features.items()
             if feature.type in ("number", "integer")
         },

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import fsspec
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from project.errors import Refused, Unreachable
 from project.paths import ROOT
-from tabular.contract import Contract, Feature
-
-TRUE, FALSE = frozenset({"true", "1", "1.0", "yes", "t", "y"}), frozenset({"false", "0", "0.0", "no", "f", "n"})
+from tabular.cells import allowed, is_missing, is_missing_code, parse_cell, plain
+from tabular.columns import Feature
+from tabular.contract import Contract
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,81 +113,15 @@ def typed(contract: Contract, raw: pd.DataFrame) -> Table:
         columns[name] = _as_type(feature, values)
     target = contract.target.column
     if target in raw:
-        labels = {_plain(v): c.label for c in contract.target.classes for v in c.values}
+        labels = {plain(v): c.label for c in contract.target.classes for v in c.values}
         found: list[str | None] = []
         for row, cell in enumerate(raw[target].tolist(), start=1):
-            label = None if is_missing(cell, contract.reading.missing) else labels.get(_plain(cell))
+            label = None if is_missing(cell, contract.reading.missing) else labels.get(plain(cell))
             if label is None:
                 unreadable.append(Unreadable(row, target, str(cell)[:80], f"one of {', '.join(labels)}"))
             found.append(label)
         columns[target] = pd.array(found, dtype="string")
     return Table(pd.DataFrame(columns), unreadable)
-
-
-def parse_cell(cell: object, feature: Feature) -> float | int | bool | str | None:
-    """One cell as its feature's type, or None if it does not fit (range and allowed codes are judged elsewhere)."""
-    text = str(cell).strip()
-    match feature.type:
-        case "boolean":
-            lowered = text.lower()
-            return True if lowered in TRUE else False if lowered in FALSE else None
-        case "category" if isinstance(feature.codes[0], str):
-            return text
-    number = _number(text)
-    if number is None or not math.isfinite(number):
-        return None
-    if feature.type == "number":
-        return number
-    return int(number) if number == int(number) else None
-
-
-def is_missing(cell: object, missing: Sequence[str]) -> bool:
-    """Whether a raw cell is one of the file's signs for "missing"."""
-    return cell is None or cell is pd.NA or (isinstance(cell, float) and math.isnan(cell)) or str(cell).strip() in missing
-
-
-def is_missing_code(cell: object, feature: Feature) -> bool:
-    """Whether a raw cell is one of the column's own codes for "not measured", such as a cholesterol of 0."""
-    return bool(feature.missing) and _plain(cell) in {_plain(code) for code in feature.missing}
-
-
-def allowed(feature: Feature) -> str:
-    """What a feature accepts, in words: type and range, or the codes."""
-    if feature.codes:
-        return f"one of {', '.join(map(str, feature.codes))}"
-    if feature.type == "boolean":
-        return "true or false"
-    low, high = feature.minimum, feature.maximum
-    kind = "a number" if feature.type == "number" else "a whole number"
-    if low is not None and high is not None:
-        return f"{kind} from {low:g} to {high:g}"
-    return kind if low is None and high is None else f"{kind} {f'from {low:g}' if low is not None else f'up to {high:g}'}"
-
-
-def to_tensor(contract: Contract, rows: pd.DataFrame) -> npt.NDArray[np.float32]:
-    """Rows as the model's input.
-
-    Args:
-        contract: Gives the columns, their order and codes.
-        rows: Typed rows as in `Table.rows`; other columns are left aside.
-
-    Returns:
-        float32, shape (rows, features): booleans 0 or 1, categories the index of their code, missing NaN. A
-        code that the contract does not know is NaN too; validation refuses it before a model is trained on it.
-    """
-    tensor = np.full((len(rows), len(contract.features)), np.nan, dtype=np.float32)
-    for index, (name, feature) in enumerate(contract.features.items()):
-        column = rows[name]
-        if feature.codes:
-            column = column.map({code: float(i) for i, code in enumerate(feature.codes)})
-        tensor[:, index] = column.astype("Float64").to_numpy(dtype=np.float32, na_value=np.nan)
-    return tensor
-
-
-def to_classes(contract: Contract, rows: pd.DataFrame) -> npt.NDArray[np.int64]:
-    """The target as class indices, shape (rows,), in the order of `Target.labels`."""
-    order = {label: index for index, label in enumerate(contract.target.labels)}
-    return rows[contract.target.column].map(order).to_numpy(dtype=np.int64)
 
 
 def _bytes(path: str) -> bytes:
@@ -252,18 +183,3 @@ def _as_type(feature: Feature, values: list[Any]) -> Any:
             return pd.array(values, dtype="Int64")
         case _:
             return pd.array(values, dtype="Int64" if isinstance(feature.codes[0], int) else "string")
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _plain(value: object) -> str:
-    """A value as text by which 0, 0.0 and "0" are the same."""
-    number = _number(str(value).strip()) if not isinstance(value, bool) else float(value)
-    return f"{number:g}" if number is not None else str(value).strip()
-
-

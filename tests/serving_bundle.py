@@ -24,7 +24,8 @@ def heart_bundle(folder: Path, *, strength: float = 1.0, example: dict[str, Any]
     Returns:
         The bundle digest.
     """
-    from tabular.reading import read_site, to_classes, to_tensor
+    from tabular.reading import read_site
+    from tabular.tensors import to_classes, to_tensor
 
     contract = load_contract("heart_disease")
     rows = read_site(contract, "cleveland").rows

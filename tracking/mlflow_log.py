@@ -15,7 +15,7 @@ from tabular.bundle import Bundle, write_bundle
 from tabular.choosing import Choice
 from tabular.contract import Contract
 from tabular.packaging import LIBRARIES, Packaged
-from tabular.reading import to_tensor
+from tabular.tensors import to_tensor
 from tracking.names import Alias
 from tracking.registration import Registration
 

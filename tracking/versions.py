@@ -54,7 +54,7 @@ def bundle_of(version: ModelVersionResponse) -> Bundle:
     artifact = version.get_artifact(Artifact.BUNDLE)
     if artifact is None:
         raise Refused(f"{version.model.name} version {version.name} has no bundle", "python run.py train")
-    return cast(Bundle, artifact.load())
+    return cast("Bundle", artifact.load())
 
 
 def promote(model: str, registration: Registration, digest: str, artifact: UUID) -> Promotion:
@@ -90,9 +90,7 @@ def promote(model: str, registration: Registration, digest: str, artifact: UUID)
     return Promotion(model, version.name, digest, changed=True)
 
 
-def _version(
-    model: str, registration: Registration, digest: str, artifact: UUID
-) -> ModelVersionResponse:
+def _version(model: str, registration: Registration, digest: str, artifact: UUID) -> ModelVersionResponse:
     """The ZenML version of the same number, made and linked where it does not exist."""
     from zenml import log_metadata
     from zenml.client import Client

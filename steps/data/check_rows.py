@@ -16,7 +16,11 @@ from tracking.names import Artifact
 @step(cache_policy=on_imports(__file__))
 def check_rows(
     contract: Contract, rows: pd.DataFrame, unreadable: UnreadableCells
-) -> tuple[Annotated[pd.DataFrame, Artifact.CHECKED_ROWS], Annotated[CheckSummary, Artifact.DATA_CHECKS], Annotated[HTMLString, Artifact.DATA_DOCS]]:
+) -> tuple[
+    Annotated[pd.DataFrame, Artifact.CHECKED_ROWS],
+    Annotated[CheckSummary, Artifact.DATA_CHECKS],
+    Annotated[HTMLString, Artifact.DATA_DOCS],
+]:
     """Check all sites with the suite made from the contract.
 
     Raises:

@@ -13,8 +13,8 @@ from tabular.evaluation import ChampionLoss
 from tabular.gates import Verdicts, or_refuse
 from tabular.judging import judge_bundle
 from tabular.training_config import GateSettings
-from tracking.registration import Registration
 from tracking.names import Artifact
+from tracking.registration import Registration
 
 
 @step(cache_policy=on_imports(__file__))
@@ -34,6 +34,8 @@ def judge_challenger(
     Raises:
         Refused: A gate said no; every reason is named and the champion keeps serving.
     """
-    verdicts = judge_bundle(contract, bundle, choice, registration.parity_difference, train, test, champion, gates, seed)
+    verdicts = judge_bundle(
+        contract, bundle, choice, registration.parity_difference, train, test, champion, gates, seed
+    )
     or_refuse(verdicts, f"{contract.name} version {registration.version}")
     return verdicts

@@ -7,8 +7,8 @@ from zenml import get_step_context, step
 from tabular.bundle import Bundle
 from tabular.contract import Contract
 from tabular.gates import Verdicts
-from tracking.registration import Registration
 from tracking.names import Artifact
+from tracking.registration import Registration
 from tracking.versions import Promotion
 from tracking.versions import promote as promote_version
 

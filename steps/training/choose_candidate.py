@@ -8,8 +8,8 @@ from zenml import step
 from steps.caching import on_imports
 from tabular.choosing import Choice, make_choice
 from tabular.contract import Contract
-from tabular.reading import to_classes
 from tabular.scoring import Scored
+from tabular.tensors import to_classes
 from tabular.training_config import TrainingConfig
 from tracking.names import Artifact
 

@@ -13,9 +13,9 @@ from tabular.packaging import package
 from tabular.sites import rows_of
 from tracking.bundle_materializer import BundleMaterializer
 from tracking.mlflow_log import log_challenger
-from tracking.registration import Registration
 from tracking.names import Artifact
 from tracking.provenance import provenance
+from tracking.registration import Registration
 
 
 @step(

@@ -7,9 +7,9 @@ from zenml import step
 
 from steps.caching import on_imports
 from tabular.contract import Contract
-from tabular.reading import to_classes, to_tensor
 from tabular.scoring import Scored
 from tabular.scoring import score_candidate as score
+from tabular.tensors import to_classes, to_tensor
 from tabular.training_config import Candidate, Validation
 from tracking.names import Artifact
 

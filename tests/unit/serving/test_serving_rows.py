@@ -16,7 +16,8 @@ from serving.columns import Column
 from serving.problems import Problem
 from serving.rows import MAX_ROWS, RowReader
 from tabular.contract import load_contract
-from tabular.reading import read_site, to_tensor
+from tabular.reading import read_site
+from tabular.tensors import to_tensor
 from tests.serving_bundle import ROW
 
 

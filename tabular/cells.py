@@ -1,0 +1,69 @@
+"""One cell: is it missing, what is its value, what would be allowed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from tabular.columns import Feature
+
+TRUE, FALSE = frozenset({"true", "1", "1.0", "yes", "t", "y"}), frozenset({"false", "0", "0.0", "no", "f", "n"})
+
+
+def parse_cell(cell: object, feature: Feature) -> float | int | bool | str | None:
+    """One cell as its feature's type, or None if it does not fit (range and allowed codes are judged elsewhere)."""
+    text = str(cell).strip()
+    match feature.type:
+        case "boolean":
+            lowered = text.lower()
+            return True if lowered in TRUE else False if lowered in FALSE else None
+        case "category" if isinstance(feature.codes[0], str):
+            return text
+    number = _number(text)
+    if number is None or not math.isfinite(number):
+        return None
+    if feature.type == "number":
+        return number
+    return int(number) if number == int(number) else None
+
+
+def is_missing(cell: object, missing: Sequence[str]) -> bool:
+    """Whether a raw cell is one of the file's signs for "missing"."""
+    return (
+        cell is None or cell is pd.NA or (isinstance(cell, float) and math.isnan(cell)) or str(cell).strip() in missing
+    )
+
+
+def is_missing_code(cell: object, feature: Feature) -> bool:
+    """Whether a raw cell is one of the column's own codes for "not measured", such as a cholesterol of 0."""
+    return bool(feature.missing) and plain(cell) in {plain(code) for code in feature.missing}
+
+
+def allowed(feature: Feature) -> str:
+    """What a feature accepts, in words: type and range, or the codes."""
+    if feature.codes:
+        return f"one of {', '.join(map(str, feature.codes))}"
+    if feature.type == "boolean":
+        return "true or false"
+    low, high = feature.minimum, feature.maximum
+    kind = "a number" if feature.type == "number" else "a whole number"
+    if low is not None and high is not None:
+        return f"{kind} from {low:g} to {high:g}"
+    return (
+        kind if low is None and high is None else f"{kind} {f'from {low:g}' if low is not None else f'up to {high:g}'}"
+    )
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def plain(value: object) -> str:
+    """A value as text by which 0, 0.0 and "0" are the same."""
+    number = _number(str(value).strip()) if not isinstance(value, bool) else float(value)
+    return f"{number:g}" if number is not None else str(value).strip()
