@@ -1,6 +1,6 @@
 """`endpoint`, `status`, `rollback`, `down`: what serves, where, and what to do about it.
 
-They read the endpoint record and the endpoint itself, never ZenML, and answer within a second.
+They read the endpoint record and the endpoint itself, never ZenML, and answer within a second (but `--lineage`).
 """
 
 from __future__ import annotations
@@ -33,9 +33,23 @@ def endpoint(dataset: str | None, as_json: bool) -> None:
 
 @click.command()
 @click.option("--dataset", help="Name of the data set; without it every endpoint.")
+@click.option("--lineage", "version", metavar="VERSION", help="Say instead where a version comes from.")
+@click.option("--stack", help="With --lineage: the stack that trained it; without it the active ZenML stack.")
 @json_option
-def status(dataset: str | None, as_json: bool) -> None:
-    """Say what serves at each endpoint, and whether it answers."""
+def status(dataset: str | None, version: str | None, stack: str | None, as_json: bool) -> None:
+    """Say what serves at each endpoint and whether it answers, or where a version comes from.
+
+    \b
+    Examples:
+      python run.py status
+      python run.py status --lineage v3 --dataset heart_disease
+    """
+    if version:
+        from cli.lineage import show_lineage
+
+        outer = click.get_current_context().obj or {}
+        show_lineage(_name(dataset), version, stack or outer.get("stack"), as_json)
+        return
     deployer = LocalDeployer()
     names = [dataset] if dataset else deployer.endpoints()
     if not names:

@@ -21,6 +21,7 @@ def quieten() -> None:
         MLFLOW_DISABLE_TELEMETRY="true",
         DO_NOT_TRACK="1",
         GX_ANALYTICS_ENABLED="false",
+        ORT_DISABLE_TELEMETRY="1",
         AUTO_OPEN_DASHBOARD="false",
         ZENML_LOGGING_COLORS_DISABLED="true",
         MLFLOW_LOGGING_LEVEL="ERROR",

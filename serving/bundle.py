@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,6 +113,7 @@ def _verified(folder: Path, digest: str) -> dict[str, bytes]:
 
 
 def _session(model: bytes) -> Any:
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read once, by the import
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,22 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
         (folder / name).write_bytes(data)
     (folder / PROVENANCE).write_bytes(to_json(dict(bundle.provenance)))
     (folder / MANIFEST).write_bytes(bundle.manifest)
+
+
+def replace_bundle(bundle: Bundle, folder: Path) -> None:
+    """Put a bundle where another may lie; the old one stays whole until the new one is.
+
+    Raises:
+        Refused: The folder holds something that is not a bundle.
+    """
+    if folder.exists() and not (folder / MANIFEST).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise Refused(f"{folder} exists and is not a bundle; nothing was written", "name another folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as beside:
+        write_bundle(bundle, Path(beside, "new"))
+        if folder.exists():
+            folder.rename(Path(beside, "old"))
+        Path(beside, "new").rename(folder)
 
 
 def read_bundle(folder: Path) -> Bundle:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,6 +46,7 @@ def to_onnx(model: Pipeline, columns: int) -> bytes:
 
 def session(onnx: bytes) -> Any:
     """An onnxruntime session on one thread: the same sums in the same order everywhere."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read once, by the import
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from tabular.bundle import Bundle, write_bundle
 from tabular.choosing import Choice
 from tabular.contract import Contract
+from tabular.metrics import Classes, Floats
 from tabular.packaging import LIBRARIES, Packaged
-from tabular.tensors import to_tensor
+from tabular.tensors import to_classes, to_tensor
 from tracking.names import Alias
 from tracking.registration import Registration
 
@@ -48,7 +49,7 @@ def log_challenger(
     mlflow.log_metrics(_flat(metrics))
     mlflow.set_tags({"bundle_digest": bundle.digest, "data_sha256": bundle.data_sha256, **bundle.provenance})
     _log_data(contract, train, bundle)
-    _log_files(contract, bundle, train)
+    _log_files(contract, bundle, choice, train)
     example = to_tensor(contract, train.head(5))
     logged = mlflow.sklearn.log_model(
         packaged.model,
@@ -107,35 +108,36 @@ def _log_data(contract: Contract, train: pd.DataFrame, bundle: Bundle) -> None:
     mlflow.log_input(data, context="training")
 
 
-def _log_files(contract: Contract, bundle: Bundle, train: pd.DataFrame) -> None:
+def _log_files(contract: Contract, bundle: Bundle, choice: Choice, train: pd.DataFrame) -> None:
     import mlflow
 
     with tempfile.TemporaryDirectory() as folder:
         write_bundle(bundle, Path(folder))
         mlflow.log_artifacts(folder, BUNDLE_PATH)
-    reference = pd.read_parquet(io.BytesIO(bundle.content["reference.parquet"]))
-    if contract.target.positive is not None:
-        truth = reference[contract.target.column] == contract.target.positive
-        score = reference[f"probability {contract.target.positive}"]
-        mlflow.log_figure(_curves(truth, score), f"{CURVES_PATH}/training_roc_and_calibration.png")
+    truth = to_classes(contract, train)
+    mlflow.log_figure(_curves(contract, truth, np.array(choice.chosen.probabilities)), f"{CURVES_PATH}/validation.png")
 
 
-def _curves(truth: pd.Series, score: pd.Series) -> Figure:
-    """ROC and calibration side by side; drawn without a display."""
+def _curves(contract: Contract, truth: Classes, probabilities: Floats) -> Figure:
+    """ROC and calibration of the out-of-fold probabilities, a line per class; drawn without a display."""
     from matplotlib.figure import Figure
     from sklearn.calibration import calibration_curve
     from sklearn.metrics import roc_curve
 
     figure = Figure(figsize=(9, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    false_alarms, hits, _ = roc_curve(truth, score)
-    left.plot(false_alarms, hits)
-    left.set(title="ROC, training rows", xlabel="1 - specificity", ylabel="sensitivity")
-    observed, predicted = calibration_curve(truth, score, n_bins=5, strategy="quantile")
-    right.plot(predicted, observed, marker="o")
-    right.set(title="Calibration, training rows", xlabel="predicted probability", ylabel="observed share")
+    labels = contract.target.labels
+    for index in range(len(labels)) if contract.task == "multiclass" else [1]:
+        of_class, score = truth == index, probabilities[:, index]
+        false_alarms, hits, _ = roc_curve(of_class, score)
+        left.plot(false_alarms, hits, label=labels[index])
+        observed, predicted = calibration_curve(of_class, score, n_bins=5, strategy="quantile")
+        right.plot(predicted, observed, marker="o", label=labels[index])
+    left.set(title="ROC, cross-validation", xlabel="1 - specificity", ylabel="sensitivity")
+    right.set(title="Calibration, cross-validation", xlabel="predicted probability", ylabel="observed share")
     for axes in (left, right):
         axes.plot([0, 1], [0, 1], linestyle=":", color="grey")
+        axes.legend()
     return figure
 
 

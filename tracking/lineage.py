@@ -1,0 +1,89 @@
+"""Where a version comes from: data, code, run, candidate, gates, registry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from project.errors import ConfigError
+from project.strict_yaml import did_you_mean
+from tracking.names import Artifact
+from tracking.versions import bundle_of
+
+if TYPE_CHECKING:
+    from zenml.models import ModelVersionResponse, PipelineRunResponse
+
+PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """A version of a model and all that went into it."""
+
+    model: str
+    version: str
+    stage: str
+    """ZenML's stage of the version: `production` for the champion."""
+    digest: str
+    created: str
+    commit: str
+    data_sha256: str
+    files: dict[str, str]
+    """Site to the sha256 of its file, as the training run read it."""
+    candidate: str
+    parameters: dict[str, Any]
+    gates: list[str]
+    libraries: dict[str, str]
+    zenml_run: str
+    mlflow_run: str
+
+
+def lineage(model: str, version: str) -> Lineage:
+    """Follow a version back to its run, code and data.
+
+    Raises:
+        ConfigError: The model has no such version on this stack.
+        Refused: Its bundle is missing or damaged.
+    """
+    from zenml.client import Client
+
+    client = Client()
+    try:
+        found = client.get_model_version(model, version)
+    except KeyError:
+        raise ConfigError(_unknown(model, version), "python run.py status") from None
+    bundle = bundle_of(found)
+    metrics = bundle.json("metrics.json")
+    run = client.get_pipeline_run(bundle.provenance["zenml_run"])
+    return Lineage(
+        model=model,
+        version=found.name,
+        stage=found.stage or "",
+        digest=bundle.digest,
+        created=bundle.provenance["created"],
+        commit=bundle.provenance["commit"],
+        data_sha256=bundle.data_sha256,
+        files=dict(run.config.parameters["fingerprints"]) if run.config.parameters else {},
+        candidate=metrics["candidate"],
+        parameters=metrics["parameters"],
+        gates=_gates(run),
+        libraries=dict(bundle.libraries),
+        zenml_run=run.name,
+        mlflow_run=str(found.run_metadata["mlflow_run"]),
+    )
+
+
+def _unknown(model: str, version: str) -> str:
+    from zenml.client import Client
+
+    versions: list[ModelVersionResponse] = list(Client().list_model_versions(model=model, size=PAGE).items)
+    names = sorted((each.name for each in versions), key=lambda name: int(name[1:]))
+    if not names:
+        return f"{model} has no versions on this stack"
+    return f"{model} has no version {version!r}{did_you_mean(version, names)}"
+
+
+def _gates(run: PipelineRunResponse) -> list[str]:
+    """Verdicts of the run that made the version, one line each."""
+    judged = run.steps["judge_challenger"].outputs[Artifact.VERDICTS][0].load()
+    return [f"{'pass' if verdict.passed else 'FAIL'}  {verdict.gate}: {verdict.reason}" for verdict in judged.items]
