@@ -25,5 +25,8 @@ def deploy(stack: str | None, dataset: str, no_cache: bool, debug: bool, as_json
     session = begin(stack, dataset, not no_cache, debug)
     endpoint = summary.deployment(run_deployment(session, champion_version(session), port))
     answer = summary.prediction(session.contract, endpoint)
-    text = f"{dataset} {endpoint['version']} serves at {endpoint['url']}\n{answer['label']} with probability {answer['probability']:.3f}, for the example row"
+    text = (
+        f"{dataset} {endpoint['version']} serves at {endpoint['url']}\n"
+        f"{answer['label']} with probability {answer['probability']:.3f}, for the example row"
+    )
     emit({"endpoint": endpoint, "prediction": answer}, text, as_json)

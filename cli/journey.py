@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import click
-
 from cli import summary
 from cli.output import emit
 from tabular.training_config import Profile
@@ -31,7 +29,6 @@ def journey(
 
     started = time.monotonic()
     session = begin(stack, dataset, cache, debug)
-    click.echo(f"{session.contract.title} on stack {session.stack}, {profile} search", err=True)
     found: dict[str, Any] = summary.training(session, run_training(session, profile, jobs))
     found["endpoint"] = summary.deployment(run_deployment(session, found["promotion"]["version"], port))
     found["prediction"] = summary.prediction(session.contract, found["endpoint"])

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from cli.progress import quieten, show_progress
 from project.errors import ConfigError
 from project.paths import CONFIGS
@@ -35,6 +37,7 @@ def begin(stack: str | None, dataset: str, cache: bool, debug: bool) -> Session:
     """
     quieten()
     contract = load_contract(dataset)
+    click.echo(f"{contract.title}, {f'stack {stack}' if stack else 'the active stack'}", err=True)
     from stacks.selection import use_stack
 
     chosen = use_stack(stack)
@@ -105,7 +108,7 @@ def champion_version(session: Session) -> str:
 
 def outputs(run: PipelineRunResponse | None) -> dict[str, Any]:
     """Outputs of a finished run: `step.artifact` to a function that loads it, and `run` itself."""
-    assert run is not None  # only a scheduled run has no response
+    assert run is not None  # noqa: S101  only a scheduled run has no response
     found: dict[str, Any] = {"run": run}
     for name, step in run.steps.items():
         for artifact, (version, *_) in step.outputs.items():

@@ -97,7 +97,7 @@ def prepared(path: Path, value: object) -> Path:
 def write_json(path: Path, value: object) -> None:
     """Replace a file as a whole, durably; a reader sees the old content or the new."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(prepared(path, value), path)
+    prepared(path, value).replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

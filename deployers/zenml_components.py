@@ -25,7 +25,7 @@ TIMEOUT = DEFAULT_DEPLOYMENT_START_STOP_TIMEOUT
 class TabularModelDeployer(BaseModelDeployer):
     """Refuses ZenML's service calls, each with the command that does the same on every stack."""
 
-    def perform_deploy_model(self, id: UUID, config: ServiceConfig, timeout: int = TIMEOUT) -> BaseService:
+    def perform_deploy_model(self, id: UUID, config: ServiceConfig, timeout: int = TIMEOUT) -> BaseService:  # noqa: A002  ZenML's name
         """Not ZenML's to do.
 
         Raises:

@@ -1,12 +1,13 @@
 """Pipeline: put the champion behind its endpoint."""
 
 from zenml import get_pipeline_context, pipeline
+from zenml.enums import ExecutionMode
 
 from steps.deployment.deploy_champion import deploy_champion
 from tracking.names import Artifact
 
 
-@pipeline(execution_mode="fail_fast")
+@pipeline(execution_mode=ExecutionMode.FAIL_FAST)
 def deployment(version: str, port: int | None = None) -> None:
     """Deploy the version that the run's model names.
 

@@ -1,6 +1,7 @@
 """Pipeline: compare rows of sites with those the champion was trained on."""
 
 from zenml import get_pipeline_context, pipeline
+from zenml.enums import ExecutionMode
 
 from steps.data.load_rows import load_rows
 from steps.monitoring.check_drift import check_drift
@@ -9,7 +10,7 @@ from tabular.drift import DriftSettings
 from tracking.names import Artifact
 
 
-@pipeline(execution_mode="fail_fast")
+@pipeline(execution_mode=ExecutionMode.FAIL_FAST)
 def monitoring(contract: Contract, settings: DriftSettings, fingerprints: dict[str, str]) -> None:
     """Check the drift of each site.
 

@@ -1,6 +1,7 @@
 """Pipeline: train and judge one model."""
 
 from zenml import pipeline
+from zenml.enums import ExecutionMode
 
 from steps.data.check_rows import check_rows
 from steps.data.load_rows import load_rows
@@ -15,7 +16,7 @@ from tabular.contract import Contract
 from tabular.training_config import Profile, TrainingConfig
 
 
-@pipeline(execution_mode="fail_fast")
+@pipeline(execution_mode=ExecutionMode.FAIL_FAST)
 def training(
     contract: Contract,
     config: TrainingConfig,

@@ -92,7 +92,7 @@ class App:
         except Problem as problem:
             status, kind, out = int(problem.status), PROBLEM, problem.body(request_id.decode())
             headers = list(problem.headers)
-        except Exception:
+        except Exception:  # noqa: BLE001  whatever fails in a request, the next one is served
             LOGGER.exception("request %s failed", request_id.decode())
             fault = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "fault", "the server failed; its log has this request id")
             status, kind, out = 500, PROBLEM, fault.body(request_id.decode())

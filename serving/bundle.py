@@ -121,7 +121,7 @@ def _session(model: bytes) -> Any:
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's own errors share no public base
+    except Exception as error:  # noqa: BLE001  onnxruntime's own errors share no public base
         raise ValueError(f"model.onnx can not be loaded: {error}") from None
 
 
@@ -130,7 +130,7 @@ def _prove(model: Model, folder: Path, example: Mapping[str, Any], expected: Seq
     try:
         found = model.probabilities(model.rows.check([example], many=False))
         difference = float(np.abs(found - np.array([expected])).max())
-    except Exception as error:  # the graph, its inputs or the example may be wrong in any way
+    except Exception as error:  # noqa: BLE001  the graph, its inputs or the example may be wrong in any way
         raise BundleRefused(f"bundle {folder}: the model can not predict its own example: {error}") from None
     if found.shape != (1, len(model.classes)) or not difference <= TOLERANCE:
         raise BundleRefused(f"bundle {folder}: the model misses its own example by {difference:.2g}")

@@ -80,7 +80,7 @@ def _run(tasks: Mapping[str, Probe]) -> list[Finding]:
             found[part] = Finding(part, True, probe())
         except Failure as failure:
             found[part] = Finding(part, False, failure.cause, failure.fix)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  one part's failure must not hide the others
             found[part] = Finding(part, False, f"{type(error).__name__}: {error}", "run again with --debug")
 
     # Daemons, not a pool: an executor waits at exit for a thread that hangs in a name look-up.
@@ -148,7 +148,7 @@ def _credentials(server: RemoteServer) -> str:
     return f"{url} accepts the key in {server.api_key_variable}"
 
 
-def _artifact_store(component: ComponentSpec, stack: Stack, secrets: Secrets) -> Probe | None:
+def _artifact_store(component: ComponentSpec, _stack: Stack, secrets: Secrets) -> Probe | None:
     configuration = _plain(component, secrets)
     path = str(configuration.get("path") or user_directory() / "local_stores")
     if component.flavor != "s3":
@@ -166,7 +166,7 @@ def _artifact_store(component: ComponentSpec, stack: Stack, secrets: Secrets) ->
     return lambda: probes.s3(path, client)
 
 
-def _tracker(component: ComponentSpec, stack: Stack, secrets: Secrets) -> Probe | None:
+def _tracker(component: ComponentSpec, _stack: Stack, secrets: Secrets) -> Probe | None:
     configuration = _plain(component, secrets)
     uri = str(configuration.get("tracking_uri", ""))
     if uri.startswith("sqlite:///"):
@@ -175,13 +175,13 @@ def _tracker(component: ComponentSpec, stack: Stack, secrets: Secrets) -> Probe 
     return lambda: probes.mlflow(uri, user, password)
 
 
-def _registry(component: ComponentSpec, stack: Stack, secrets: Secrets) -> Probe | None:
+def _registry(component: ComponentSpec, _stack: Stack, _secrets: Secrets) -> Probe | None:
     host = component.configuration["uri"].partition("/")[0]
     scheme = "http" if host.partition(":")[0] in ("localhost", "127.0.0.1") else "https"
     return lambda: probes.answers(f"{scheme}://{host}/v2/", f"docker login {host}")
 
 
-def _orchestrator(component: ComponentSpec, stack: Stack, secrets: Secrets) -> Probe | None:
+def _orchestrator(component: ComponentSpec, _stack: Stack, _secrets: Secrets) -> Probe | None:
     if component.flavor != "kubernetes":
         return None
     importlib.import_module("kubernetes")  # before the clock starts
@@ -190,7 +190,7 @@ def _orchestrator(component: ComponentSpec, stack: Stack, secrets: Secrets) -> P
     return lambda: probes.kubernetes(context, namespace)
 
 
-def _deployer(component: ComponentSpec, stack: Stack, secrets: Secrets) -> Probe | None:
+def _deployer(component: ComponentSpec, _stack: Stack, _secrets: Secrets) -> Probe | None:
     if url := component.configuration.get("url"):
         return lambda: probes.answers(url, f"start the gateway, or correct {component.line('url')}")
     host, port = component.configuration.get("host", "127.0.0.1"), component.configuration.get("port")

@@ -125,8 +125,8 @@ def _client(name: str, server: LocalServer | RemoteServer | None) -> Client:
     settings = {key: value for key, value in os.environ.items() if key.startswith("ZENML_") and key not in _NO_STORE}
     if _last.get("settings") == settings and GlobalConfiguration.get_instance() is _last["configuration"]:
         return Client()
-    GlobalConfiguration._reset_instance()
-    Client._reset_instance()
+    GlobalConfiguration._reset_instance()  # noqa: SLF001  ZenML has no public way to open another store
+    Client._reset_instance()  # noqa: SLF001  the same
     try:
         client = Client()
         _ = client.zen_store

@@ -89,7 +89,7 @@ def violation_of(result: ExpectationValidationResult, unreadable: dict[str, set[
         unreadable: Rows of cells that could not be read, by column; they are not told of again as missing.
     """
     config = result.expectation_config
-    assert config is not None  # it is set on every result of a suite
+    assert config is not None  # noqa: S101  it is set on every result of a suite
     told: dict[str, str] = config.meta or {}
     column, rule, limit = told["column"], told["rule"], told["allowed"]
     if result.exception_info.get("raised_exception", True) and "exception_message" in result.exception_info:
@@ -118,7 +118,8 @@ def data_docs(result: ExpectationSuiteValidationResult, title: str) -> str:
     for one in result.results:  # the library writes offending values into the page as they are
         one.result = {key: _escaped(v) for key, v in one.result.items() if key != "unexpected_index_query"}
     view = DefaultJinjaSectionView()
-    document = ValidationResultsPageRenderer().render(result)
+    renderer: Any = ValidationResultsPageRenderer()
+    document = renderer.render(result)
     sections = [
         view.render({"section": section.to_json_dict(), "section_loop": {"index": 1}})
         for section in document.sections[1:]

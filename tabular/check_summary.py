@@ -13,6 +13,12 @@ from tabular.contract import Contract
 from tabular.sites import UnreadableCells, tables
 
 
+STYLE = (
+    "body{font-family:system-ui,sans-serif;margin:1rem}iframe{width:100%;height:80vh;border:1px solid #ccc}"
+    "summary{font-size:1.1rem;padding:.4rem}"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class SiteSummary:
     """What the checks of one site found."""
@@ -56,9 +62,12 @@ def check_sites(contract: Contract, rows: pd.DataFrame, unreadable: UnreadableCe
         sites.append(SiteSummary(site, report.rows, report.rules, [str(v) for v in report.violations], refusal))
         state = "passed" if report.passed else f"{len(report.violations)} of {report.rules} rules broken"
         pages.append(
-            f"<details {'' if report.passed else 'open'}><summary>{html.escape(site)}: {report.rows} rows, {state}</summary>"
+            f"<details {'' if report.passed else 'open'}>"
+            f"<summary>{html.escape(site)}: {report.rows} rows, {state}</summary>"
             f'<iframe title="{html.escape(site)}" srcdoc="{html.escape(report.html)}"></iframe></details>'
         )
-    style = "body{font-family:system-ui,sans-serif;margin:1rem}iframe{width:100%;height:80vh;border:1px solid #ccc}summary{font-size:1.1rem;padding:.4rem}"
-    page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Data checks</title><style>{style}</style>{"".join(pages)}</html>'
+    page = (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Data checks</title>'
+        f"<style>{STYLE}</style>{''.join(pages)}</html>"
+    )
     return CheckSummary(sites), page

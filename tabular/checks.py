@@ -57,7 +57,7 @@ def check_rows(contract: Contract, table: Table, site: str) -> CheckReport:
 
 
 def _frame(contract: Contract, table: Table, trained_on: bool) -> pd.DataFrame:
-    columns: dict[str, Any] = {name: table.rows[name] for name in table.rows}
+    columns: dict[str, Any] = {str(name): table.rows[name] for name in table.rows}
     for name in table.rows:
         columns[f"{name}, unreadable"] = pd.Series(None, index=table.rows.index, dtype=object)
     for cell in table.unreadable:

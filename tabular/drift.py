@@ -14,7 +14,7 @@ from project.strict_yaml import Strict
 from tabular.contract import Contract
 
 NULL_DRAWS = 40
-"""Draws of the reference against itself: the largest of their distances is what chance alone reaches about once in 40."""
+"""Draws of the reference against itself: chance alone passes the largest of their distances about once in 40."""
 
 Outcome = Literal["ok", "watch", "retrain", "too few rows"]
 
@@ -221,5 +221,6 @@ def _direction(contract: Contract, name: str, before: pd.Series, now: pd.Series)
         return f"{move}: median {was:g} to {is_now:g} {feature.unit}".strip()
     gain = now.value_counts(normalize=True).sub(before.value_counts(normalize=True), fill_value=0.0)
     code = gain.idxmax()
-    label = dict(zip(feature.codes, feature.labels, strict=True)).get(code, str(code))
+    labels: dict[Any, str] = dict(zip(feature.codes, feature.labels, strict=True))
+    label = labels.get(code, str(code))
     return f"more {label!r}: {float(gain.max()):+.0%}"

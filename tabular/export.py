@@ -35,7 +35,7 @@ def to_onnx(model: Pipeline, columns: int) -> bytes:
             options={id(model): {"zipmap": False, "output_class_labels": False}},
             target_opset=OPSET,
         )
-    except Exception as error:  # skl2onnx raises a dozen kinds; all mean the same to the user
+    except Exception as error:  # noqa: BLE001  skl2onnx raises a dozen kinds; all mean the same to the user
         raise Refused(f"{type(model[-1]).__name__} can not be exported to ONNX: {error}") from None
     graph.graph.name = "tabular"  # the converter's own name is a random id, and the digest would change with it
     graph.producer_version = ""

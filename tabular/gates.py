@@ -131,5 +131,5 @@ def _bound(value: float, bound: MetricBound) -> Verdict:
         return Verdict(gate, passed=False, reason=f"{bound.metric} was not measured")
     if bound.at_least is not None:
         return Verdict(gate, value >= bound.at_least, f"{bound.metric} {value:.3f}, at least {bound.at_least:.3f}")
-    assert bound.at_most is not None  # the schema asks for one of the two
+    assert bound.at_most is not None  # noqa: S101  the schema asks for one of the two
     return Verdict(gate, value <= bound.at_most, f"{bound.metric} {value:.3f}, at most {bound.at_most:.3f}")

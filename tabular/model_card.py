@@ -21,8 +21,11 @@ def model_card(contract: Contract, metrics: Mapping[str, Any]) -> str:
     parts = [
         f"# {contract.title}",
         contract.description,
-        f"Predicts **{contract.target.description or contract.target.column}** ({', '.join(contract.target.labels)}); {decision}."
-        " Made to support a decision by a person who knows its limits, not to take it.",
+        (
+            f"Predicts **{contract.target.description or contract.target.column}**"
+            f" ({', '.join(contract.target.labels)}); {decision}."
+            " Made to support a decision by a person who knows its limits, not to take it."
+        ),
         "## Model",
         _table(
             ["candidate", "parameters", "cross-validated loss", "standard error"],
@@ -37,8 +40,11 @@ def model_card(contract: Contract, metrics: Mapping[str, Any]) -> str:
             ),
         ),
         "## Figures",
-        f"Trained on {metrics['training_rows']} rows of {contract.training_site}. AUC and Brier with 95 % bootstrap intervals;"
-        " 'majority' is the accuracy of always giving the most frequent answer.",
+        (
+            f"Trained on {metrics['training_rows']} rows of {contract.training_site}."
+            " AUC and Brier with 95 % bootstrap intervals;"
+            " 'majority' is the accuracy of always giving the most frequent answer."
+        ),
         _table(
             ["rows of", "n", "AUC", "Brier", "accuracy", "balanced accuracy", "majority"],
             (
@@ -101,8 +107,8 @@ def to_html(markdown: str) -> str:
 
 def _limits(metrics: Mapping[str, Any]) -> str:
     worse = [
-        f"- At {site} it is right in {figures['metrics']['accuracy']:.0%} of rows; always giving the most frequent answer"
-        f" would be right in {figures['metrics']['majority']:.0%}. Do not use it there as it is."
+        f"- At {site} it is right in {figures['metrics']['accuracy']:.0%} of rows;"
+        f" always giving the most frequent answer would be right in {figures['metrics']['majority']:.0%}. Do not use it there as it is."
         for site, figures in metrics["external"].items()
         if figures["metrics"]["accuracy"] < figures["metrics"]["majority"]
     ]

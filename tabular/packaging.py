@@ -115,7 +115,7 @@ def _serving(
         "quantiles": {
             name: [
                 round(float(q), 6)
-                for q in np.nanquantile(train[name].astype("Float64").to_numpy(float, np.nan), QUANTILES)
+                for q in np.nanquantile(train[name].astype("Float64").to_numpy(float, na_value=np.nan), QUANTILES)
             ]
             for name, feature in contract.features.items()
             if feature.type in ("number", "integer")

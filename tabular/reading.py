@@ -83,7 +83,7 @@ def raw_table(contract: Contract, content: bytes, name: str) -> pd.DataFrame:
     if contract.reading.format == "parquet":
         try:
             frame = pd.read_parquet(io.BytesIO(content))
-        except Exception as error:  # pyarrow has no common base for what a broken file raises
+        except Exception as error:  # noqa: BLE001  pyarrow has no common base for what a broken file raises
             raise Refused(f"{name} is not a Parquet file: {error}") from None
     else:
         frame = _read_csv(contract, content, name)
@@ -131,7 +131,7 @@ def _bytes(path: str) -> bytes:
             return bytes(file.read())
     except FileNotFoundError:
         raise Unreachable(f"{path} does not exist", "python run.py data download") from None
-    except Exception as error:  # each store has its own errors; the user needs the address and the reason
+    except Exception as error:  # noqa: BLE001  each store has its own errors; the user needs the address and the reason
         raise Unreachable(f"{path} can not be read: {error}") from None
 
 

@@ -99,7 +99,7 @@ def score_candidate(
             metrics={key: rounded(value) for key, value in measure(truth, pooled, None).items()},
             probabilities=pooled.tolist(),
         )
-    assert best is not None  # a space has at least one point
+    assert best is not None  # noqa: S101  a space has at least one point
     return best
 
 

@@ -32,4 +32,4 @@ def to_tensor(contract: Contract, rows: pd.DataFrame) -> npt.NDArray[np.float32]
 def to_classes(contract: Contract, rows: pd.DataFrame) -> npt.NDArray[np.int64]:
     """The target as class indices, shape (rows,), in the order of `Target.labels`."""
     order = {label: index for index, label in enumerate(contract.target.labels)}
-    return rows[contract.target.column].map(order).to_numpy(dtype=np.int64)
+    return np.asarray(rows[contract.target.column].map(order), dtype=np.int64)

@@ -42,7 +42,7 @@ def log_challenger(
     from mlflow.models import infer_signature
 
     run = mlflow.active_run()
-    assert run is not None  # ZenML's tracker starts it
+    assert run is not None  # noqa: S101  ZenML's tracker starts it
     metrics = bundle.json("metrics.json")
     _log_candidates(choice)
     mlflow.log_params({"candidate": choice.chosen.name, "threshold": choice.threshold, **choice.chosen.parameters})

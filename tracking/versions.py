@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
@@ -98,10 +99,8 @@ def _version(model: str, registration: Registration, digest: str, artifact: UUID
     from zenml.model.utils import link_artifact_version_to_model_version
 
     zenml = Client()
-    try:
+    with suppress(EntityExistsError):
         zenml.create_model(model)
-    except EntityExistsError:
-        pass
     try:
         version = zenml.create_model_version(model, name=registration.version)
     except EntityExistsError:

@@ -24,7 +24,7 @@ TRAFFIC, RESTORE, BUNDLES, LOCK, PORTS_LOCK = "traffic.json", "traffic.restore.j
 KEPT = 3
 """Bundles an endpoint keeps: the one that serves and two to go back to."""
 BACKEND = "local"
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  it is where we connect, not what we bind
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ class LocalDeployer:
             undo = prepared(folder / RESTORE, {**before, "generation": generation + 1}) if before else None
             if undo is not None:
                 cleanup.callback(undo.unlink, missing_ok=True)
-            os.replace(change, folder / TRAFFIC)
+            change.replace(folder / TRAFFIC)
             try:
                 yield generation
             except BaseException:
@@ -165,7 +165,7 @@ class LocalDeployer:
             process.stop(folder)
             (folder / TRAFFIC).unlink(missing_ok=True)
             return
-        os.replace(undo, folder / TRAFFIC)
+        undo.replace(folder / TRAFFIC)
         server = process.running(folder)
         if server is not None:
             process.reload(server)

@@ -20,7 +20,7 @@ from tracking.registration import Registration
 
 @step(
     experiment_tracker=True,
-    output_materializers={Artifact.BUNDLE: BundleMaterializer},
+    output_materializers={str(Artifact.BUNDLE): BundleMaterializer},
     cache_policy=on_imports(__file__),
 )
 def package_model(

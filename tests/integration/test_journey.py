@@ -227,6 +227,7 @@ def test_mlflow_has_parameters_metrics_curves_and_the_data(
     importance = served.json("metrics.json")["importance"]
     assert {name: metrics[f"importance_{name}"] for name in importance} == pytest.approx(importance)
     assert parent.data.tags["bundle_digest"] == served.digest
+    assert parent.inputs is not None
     (lineage,) = parent.inputs.dataset_inputs
     assert (lineage.dataset.name, lineage.dataset.digest) == (NAME, served.data_sha256[:12])
     assert "processed.cleveland.data" in lineage.dataset.source

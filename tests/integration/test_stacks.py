@@ -380,7 +380,8 @@ def test_a_connector_is_registered_linked_and_updated(edit: Edit) -> None:
     assert "+ connector cluster" in _apply(stack)
     with connected(stack, "current") as client:
         linked = client.get_stack_component("orchestrator", "eks").connector
-        assert linked is not None and linked.name == "cluster"
+        assert linked is not None
+        assert linked.name == "cluster"
     assert _lines(stack) == []
     stack = edit("eks.resources.yaml", "cluster_name: one", "cluster_name: two")
     assert _apply(stack) == ["~ connector cluster: configuration.cluster_name: 'one' -> 'two'"]
@@ -465,7 +466,7 @@ def test_doctor_of_a_healthy_local_stack(home: Path) -> None:
     result = _run("doctor", "local", "--json")
     parts = {part["part"]: part for part in json.loads(result.stdout)["parts"]}
     assert list(parts) == ["server", "artifact_store", "experiment_tracker", "model_deployer"]
-    assert parts["server"]["ok"] and parts["artifact_store"]["ok"] and parts["experiment_tracker"]["ok"]
+    assert all(parts[part]["ok"] for part in ("server", "artifact_store", "experiment_tracker"))
 
 
 def test_doctor_names_a_fix_for_every_part(home: Path) -> None:
@@ -551,10 +552,10 @@ def test_a_remote_stack_registers_in_its_server(home: Path, zenml_server: tuple[
     assert ((home / "config.yaml").read_bytes(), (home / LOCAL_STORE).read_bytes()) == before
 
     parts = {part["part"]: part for part in json.loads(_run("doctor", "minikube", "--json").stdout)["parts"]}
-    assert parts["server"]["ok"] and parts["credentials"]["ok"]
+    assert (parts["server"]["ok"], parts["credentials"]["ok"]) == (True, True)
     os.environ["MINIKUBE_ZENML_API_KEY"] = "wrong"
     parts = {part["part"]: part for part in json.loads(_run("doctor", "minikube", "--json").stdout)["parts"]}
-    assert parts["server"]["ok"] and not parts["credentials"]["ok"]
+    assert (parts["server"]["ok"], parts["credentials"]["ok"]) == (True, False)
     with pytest.raises(Unreachable, match="the ZenML server of stack 'minikube' refused"):
         use_stack("minikube")
 

@@ -21,7 +21,7 @@ class Answers(BaseHTTPRequestHandler):
         self.send_response(int(self.path.split("/")[1]))
         self.end_headers()
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
         """Say nothing."""
 
 

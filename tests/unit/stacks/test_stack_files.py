@@ -56,7 +56,8 @@ def test_every_missing_variable_is_named() -> None:
 def test_eks_is_minikube_with_other_values() -> None:
     base, eks = read_stack("minikube", VARIABLES), read_stack("eks", VARIABLES)
     below, above = base.component("orchestrator"), eks.component("orchestrator")
-    assert below is not None and above is not None
+    assert below is not None
+    assert above is not None
     differing = {key for key in above.configuration if above.configuration[key] != below.configuration.get(key)}
     assert differing == {"kubernetes_context", "max_parallelism", "pod_settings", "orchestrator_pod_settings"}
     assert above.configuration["pod_settings"] == {
