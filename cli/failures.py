@@ -25,7 +25,7 @@ def explained(error: BaseException) -> ProjectError:
             return cause
         if isinstance(cause, OSError) and cause.errno in DISK:
             what, then = DISK[cause.errno]
-            return ProjectError(f"{what}: {cause.filename or cause}", then)
+            return ProjectError(f"{what}: {cause.filename2 or cause.filename or cause}", then)
         text = str(cause)
         if "database is locked" in text:
             return Unreachable(

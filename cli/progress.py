@@ -15,13 +15,8 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m|`")
 
 
 def quieten() -> None:
-    """Set what libraries read when they are imported: no telemetry, no banners, no bars."""
+    """Set what libraries read when they are imported: no banners, no bars."""
     os.environ.update(
-        ZENML_ANALYTICS_OPT_IN="false",
-        MLFLOW_DISABLE_TELEMETRY="true",
-        DO_NOT_TRACK="1",
-        GX_ANALYTICS_ENABLED="false",
-        ORT_DISABLE_TELEMETRY="1",
         AUTO_OPEN_DASHBOARD="false",
         ZENML_LOGGING_COLORS_DISABLED="true",
         MLFLOW_LOGGING_LEVEL="ERROR",

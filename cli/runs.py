@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cli.progress import quieten, show_progress
-from project.errors import ConfigError
+from project import aside
+from project.errors import ConfigError, ProjectError
 from project.paths import CONFIGS
 from project.strict_yaml import read_yaml
 from tabular.contract import Contract, load_contract
 from tabular.training_config import Profile, TrainingConfig
 
 if TYPE_CHECKING:
+    from tabular.drift import DriftSettings
     from zenml.models import PipelineRunResponse
+
+HEAVY = ("great_expectations", "tabular.check_summary", "sklearn.calibration", "matplotlib.figure", "evidently")
+"""What the steps of a local run import last and longest, in the order of need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,24 +30,67 @@ class Session:
 
     stack: str
     contract: Contract
+    config: TrainingConfig
+    drift: DriftSettings
     cache: bool
 
 
 def begin(stack: str | None, dataset: str, cache: bool, debug: bool) -> Session:
-    """Read the contract, choose the stack, take over the console.
+    """Read the contract and every config, choose the stack, take over the console.
 
     Raises:
-        ConfigError: No such contract or stack.
+        ConfigError: No such contract or stack, or a config that can not be used; nothing has run yet.
         Unreachable: The stack's server does not answer or is another.
     """
+    from tabular.drift import MonitoringConfig
+
     quieten()
     contract = load_contract(dataset)
+    config = read_yaml(CONFIGS / "training.yaml", TrainingConfig)
+    drift = read_yaml(CONFIGS / "monitoring.yaml", MonitoringConfig).drift
     click.echo(f"{contract.title}, {f'stack {stack}' if stack else 'the active stack'}", err=True)
-    from stacks.selection import use_stack
+    from stacks.selection import runs_here, use_stack
 
+    if stack and runs_here(stack):
+        aside.start(HEAVY, quiet=not debug)
     chosen = use_stack(stack)
+    if runs_here(chosen):
+        aside.start(HEAVY, quiet=not debug)
     show_progress(debug)
-    return Session(chosen, contract, cache)
+    session = Session(chosen, contract, config, drift, cache)
+    _follow_rollback(session)
+    return session
+
+
+def check_target(session: Session, port: int | None) -> None:
+    """Ask the deployer now what would stop it after minutes of training.
+
+    Raises:
+        ConfigError: This version has no backend for the stack's deployer.
+        Unreachable: The port is held by another program.
+    """
+    from deployers import active
+
+    active(port).check(session.contract.name)
+
+
+def _follow_rollback(session: Session) -> None:
+    """Make the registries agree with a rollback since the last run, and say so."""
+    from deployers import active
+    from tracking.versions import follow_rollback as follow
+
+    name = session.contract.name
+    try:
+        deployer = active()
+        if name not in deployer.endpoints():
+            return
+        endpoint = deployer.status(name).endpoint
+    except ProjectError:
+        return  # an endpoint that can not be asked is no reason not to train
+    former = [version.version for version in endpoint.previous]
+    current = endpoint.current
+    if endpoint.stack == session.stack and follow(name, current.version, current.deployed_at, former):
+        click.echo(f"{name} {current.version} is the champion again, as the rollback said", err=True)
 
 
 def run_training(session: Session, profile: Profile, jobs: int) -> dict[str, Any]:
@@ -53,11 +101,12 @@ def run_training(session: Session, profile: Profile, jobs: int) -> dict[str, Any
     from tracking.registry import registry_identity
 
     contract = session.contract
-    config = read_yaml(CONFIGS / "training.yaml", TrainingConfig)
     fingerprints = {name: fingerprint(site.path) for name, site in contract.sites.items()}
     data_sha256 = sha256("".join(f"{name} {value}\n" for name, value in sorted(fingerprints.items())).encode())
-    run = training.with_options(enable_cache=None if session.cache else False)(
-        contract, config, profile, fingerprints, data_sha256, registry_identity(contract.name), jobs
+    # Without a name ZenML logs to an experiment of the pipeline's, whose artifacts go to the folder we were typed in.
+    settings = {"experiment_tracker": {"experiment_name": contract.name}}
+    run = training.with_options(enable_cache=None if session.cache else False, settings=settings)(
+        contract, session.config, profile, fingerprints, data_sha256, registry_identity(contract.name), jobs
     )
     return outputs(run)
 
@@ -77,14 +126,12 @@ def run_monitoring(session: Session, version: str, sites: list[str]) -> dict[str
     from zenml import Model
 
     from pipelines.monitoring import monitoring
-    from tabular.drift import MonitoringConfig
     from tabular.reading import fingerprint
 
-    settings = read_yaml(CONFIGS / "monitoring.yaml", MonitoringConfig)
     fingerprints = {site: fingerprint(session.contract.sites[site].path) for site in sites}
     model = Model(name=session.contract.name, version=version)
     run = monitoring.with_options(model=model, enable_cache=None if session.cache else False)(
-        session.contract, settings.drift, fingerprints
+        session.contract, session.drift, fingerprints
     )
     return outputs(run)
 
@@ -103,7 +150,7 @@ def champion_version(session: Session) -> str:
             f"{session.contract.name} has no champion on stack {session.stack}",
             f"python run.py train --stack {session.stack} --dataset {session.contract.name}",
         )
-    return found.name
+    return str(found.name)
 
 
 def outputs(run: PipelineRunResponse | None) -> dict[str, Any]:

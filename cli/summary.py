@@ -108,13 +108,13 @@ def monitoring(session: Session, outputs: Mapping[str, Any]) -> list[dict[str, A
 def render(found: Mapping[str, Any]) -> str:
     """One screen of text."""
     endpoint, answer, version = found["endpoint"], found["prediction"], found["promotion"]["version"]
+    digest = endpoint["digest"][:12]
     return "\n".join(
         [
             "",
             *_training_lines(found),
             "",
-            f"Endpoint   {endpoint['url']}   {found['dataset']} {endpoint['version']}, "
-            f"digest {endpoint['digest'][:12]}",
+            f"Endpoint   {endpoint['url']}   {found['dataset']} {endpoint['version']}, digest {digest}",
             f"Prediction {answer['label']} with probability {answer['probability']:.3f}, for the example row",
             *drift_lines(found["drift"], found["dataset"]),
             "",
@@ -161,15 +161,18 @@ def drift_lines(reports: Sequence[Mapping[str, Any]], dataset: str) -> Iterator[
 def _training_lines(found: Mapping[str, Any]) -> Iterator[str]:
     for site in found["data"]:
         state = "all hold" if not site["violations"] else f"{len(site['violations'])} broken"
-        yield f"Data       {site['site']:<14}{site['rows']:>7,} rows   {site['role']:<9} {site['rules']} checks, {state}"
+        checked = f"{site['rules']} checks, {state}"
+        yield f"Data       {site['site']:<14}{site['rows']:>7,} rows   {site['role']:<9} {checked}"
     yield ""
     yield f"Candidates {'':<14}{'CV loss':>9} {'± s.e.':>8} {'CV AUC':>8}"
     for score in found["leaderboard"]:
         mark = "*" if score["chosen"] else " "
         parameters = ", ".join(f"{k}={v}" for k, v in score["parameters"].items())
-        yield f"         {mark} {score['candidate']:<14}{score['mean']:>9.4f} {score['standard_error']:>8.4f} {score['roc_auc']:>8.3f}  {parameters}"
+        figures = f"{score['mean']:>9.4f} {score['standard_error']:>8.4f} {score['roc_auc']:>8.3f}"
+        yield f"         {mark} {score['candidate']:<14}{figures}  {parameters}"
     metrics, (low, high) = found["test"]["metrics"], found["test"]["intervals"]["roc_auc"]
-    yield f"Held out   {found['test']['rows']} rows: AUC {metrics['roc_auc']:.3f} ({low:.2f} to {high:.2f}), balanced accuracy {metrics['balanced_accuracy']:.3f}"
+    auc, balanced = f"AUC {metrics['roc_auc']:.3f} ({low:.2f} to {high:.2f})", metrics["balanced_accuracy"]
+    yield f"Held out   {found['test']['rows']} rows: {auc}, balanced accuracy {balanced:.3f}"
     yield ""
     for verdict in found["gates"]:
         yield f"Gate       {'pass' if verdict['passed'] else 'FAIL'}  {verdict['gate']}: {verdict['reason']}"

@@ -62,6 +62,14 @@ class Deployer(Protocol):
     Every method either does the whole of what it says or leaves the version that served before serving.
     """
 
+    def check(self, name: str) -> None:
+        """Whether `deploy` could serve an endpoint of this name; asked before a training run that would be for nothing.
+
+        Raises:
+            Unreachable: The target does not answer or belongs to another.
+        """
+        ...
+
     def deploy(self, bundle: Path, version: str, plan: TrafficPlan) -> Endpoint:
         """Verify a bundle and render `plan`, of which `version` is a part; return once it answers.
 

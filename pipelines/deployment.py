@@ -15,4 +15,5 @@ def deployment(version: str, port: int | None = None) -> None:
     2. Replace the version behind the endpoint; a smoke prediction decides whether it stays.
     """
     model = get_pipeline_context().model
+    assert model is not None  # noqa: S101  the command names the version
     deploy_champion(model.get_artifact(Artifact.BUNDLE), version, port)

@@ -19,6 +19,8 @@ def monitoring(contract: Contract, settings: DriftSettings, fingerprints: dict[s
     3. Judge each site, side by side.
     """
     rows, _ = load_rows(contract, fingerprints)
-    bundle = get_pipeline_context().model.get_artifact(Artifact.BUNDLE)
+    model = get_pipeline_context().model
+    assert model is not None  # noqa: S101  the command names the version
+    bundle = model.get_artifact(Artifact.BUNDLE)
     for site in fingerprints:
         check_drift(contract, bundle, rows, site, settings, id=f"drift_{site}")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from project.errors import Unreachable
 from project.paths import ROOT
+from project.telemetry import opt_out
 from stacks import registry
 from stacks.files import Stack, names, read_resources, read_stack
 from stacks.schema import LocalServer, RemoteServer
@@ -20,7 +21,6 @@ from stacks.server import (
     is_local,
     login_command,
     mismatch,
-    opt_out_of_telemetry,
     point_process_at,
     refuse_unanswered,
     user_directory,
@@ -55,7 +55,7 @@ def use_stack(name: str | None, server: ServerChoice = "declared") -> str:
         Refused: The registered stack differs in a way that is not safe to change.
         Unreachable: The server does not answer, knows no login of ours, or is not the one of the active stack.
     """
-    opt_out_of_telemetry()
+    opt_out()
     if name is None:
         return _use_active()
     stack = read_stack(name)
@@ -65,6 +65,14 @@ def use_stack(name: str | None, server: ServerChoice = "declared") -> str:
     return name
 
 
+def runs_here(name: str) -> bool:
+    """Whether the steps of a stack run in the process that starts them."""
+    if name not in names():
+        return False
+    orchestrator = read_stack(name).component("orchestrator")
+    return orchestrator is not None and orchestrator.flavor == "local"
+
+
 @contextmanager
 def connected(stack: Stack, server: ServerChoice = "declared") -> Iterator[Client]:
     """A ZenML client of the stack's server; two processes of one user take turns.
@@ -72,7 +80,7 @@ def connected(stack: Stack, server: ServerChoice = "declared") -> Iterator[Clien
     Raises:
         Unreachable: As `use_stack`.
     """
-    opt_out_of_telemetry()
+    opt_out()
     if server == "declared":
         point_process_at(stack.name, stack.resources.server)
     with _turn():

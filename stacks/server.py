@@ -25,18 +25,6 @@ from stacks.schema import LocalServer, RemoteServer
 TIMEOUT = 1.5  # seconds until a part counts as unreachable
 _OWN = ".stack-"
 _PREFIX = "ZENML_STORE_"
-_OPT_OUTS = {
-    "ZENML_ANALYTICS_OPT_IN": "false",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "1",
-    "GX_ANALYTICS_ENABLED": "false",
-}
-
-
-def opt_out_of_telemetry() -> None:
-    """Tell every library of the pipeline to send nothing, unless the user decided otherwise."""
-    for variable, value in _OPT_OUTS.items():
-        os.environ.setdefault(variable, value)
 
 
 def user_directory() -> Path:

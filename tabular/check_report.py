@@ -118,8 +118,7 @@ def data_docs(result: ExpectationSuiteValidationResult, title: str) -> str:
     for one in result.results:  # the library writes offending values into the page as they are
         one.result = {key: _escaped(v) for key, v in one.result.items() if key != "unexpected_index_query"}
     view = DefaultJinjaSectionView()
-    renderer: Any = ValidationResultsPageRenderer()
-    document = renderer.render(result)
+    document = ValidationResultsPageRenderer().render(result)
     sections = [
         view.render({"section": section.to_json_dict(), "section_loop": {"index": 1}})
         for section in document.sections[1:]

@@ -12,7 +12,6 @@ from tabular.checks import check_rows
 from tabular.contract import Contract
 from tabular.sites import UnreadableCells, tables
 
-
 STYLE = (
     "body{font-family:system-ui,sans-serif;margin:1rem}iframe{width:100%;height:80vh;border:1px solid #ccc}"
     "summary{font-size:1.1rem;padding:.4rem}"

@@ -108,7 +108,8 @@ def to_html(markdown: str) -> str:
 def _limits(metrics: Mapping[str, Any]) -> str:
     worse = [
         f"- At {site} it is right in {figures['metrics']['accuracy']:.0%} of rows;"
-        f" always giving the most frequent answer would be right in {figures['metrics']['majority']:.0%}. Do not use it there as it is."
+        f" always giving the most frequent answer would be right in {figures['metrics']['majority']:.0%}."
+        " Do not use it there as it is."
         for site, figures in metrics["external"].items()
         if figures["metrics"]["accuracy"] < figures["metrics"]["majority"]
     ]

@@ -75,13 +75,12 @@ def score_candidate(
     )
     points = grid(space)
     fits = Parallel(n_jobs=jobs, prefer="threads")(
-        delayed(_fit_and_predict)(contract, candidate.family, point, seed, features, truth, train, test)
-        for point in points
+        delayed(_fit_and_predict)(contract, candidate.family, points, seed, features, truth, train, test)
         for train, test in splits
     )
     best: Scored | None = None
     for index, point in enumerate(points):
-        held_out = fits[index * len(splits) : (index + 1) * len(splits)]
+        held_out = [of_points[index] for of_points in fits]
         folds = [_score(metric, truth[test], p) for (_, test), p in zip(splits, held_out, strict=True)]
         if best is not None and not _better(float(np.mean(folds)), best.mean, metric):
             continue
@@ -146,15 +145,23 @@ def choose_threshold(truth: Classes, positive: Floats, cost: Cost) -> float:
 def _fit_and_predict(
     contract: Contract,
     family: Family,
-    parameters: Parameters,
+    points: Sequence[Parameters],
     seed: int,
     features: npt.NDArray[np.float32],
     truth: Classes,
     train: Classes,
     test: Classes,
-) -> Floats:
-    model = build(contract, family, parameters, seed).fit(features[train], truth[train])
-    return np.asarray(model.predict_proba(features[test]), dtype=np.float64)
+) -> list[Floats]:
+    """Probabilities of the test rows for each parameter combination; rows are encoded once for all of them."""
+    found: list[Floats] = []
+    encode: Any = None
+    for parameters in points:
+        model = build(contract, family, parameters, seed)
+        if encode is None:
+            encode = model[:-1].fit(features[train])
+            encoded, unseen = encode.transform(features[train]), encode.transform(features[test])
+        found.append(np.asarray(model[-1].fit(encoded, truth[train]).predict_proba(unseen), dtype=np.float64))
+    return found
 
 
 def _score(metric: str, truth: Classes, probabilities: Floats) -> float:

@@ -103,7 +103,7 @@ def _write(folder: Path, contract: Contract, model: Any, example: dict[str, Any]
     reader = RowReader([Column.parse(feature) for feature in json.loads(to_json(served))["features"]])
     tensor = np.array(reader.check([example], many=False), dtype=np.float32)
     probabilities = session.run(["probabilities"], {"features": tensor})[0][0].tolist()
-    serving = {
+    serving: dict[str, Any] = {
         "format": 1,
         "threshold": threshold,
         "quantiles": {},

@@ -11,6 +11,7 @@ from zenml.enums import ArtifactType, VisualizationType
 from zenml.io import fileio
 from zenml.materializers.base_materializer import BaseMaterializer
 
+from project.errors import Refused
 from tabular.bundle import CONTENT, MANIFEST, PROVENANCE, Bundle, read_bundle, write_bundle
 from tabular.model_card import to_html
 
@@ -29,11 +30,18 @@ class BundleMaterializer(BaseMaterializer):
                 fileio.copy(os.path.join(folder, name), os.path.join(self.uri, name))
 
     def load(self, data_type: type[Any]) -> Bundle:
-        """Read the files back; raises `Refused` when a byte differs from the manifest."""
+        """Read the files back.
+
+        Raises:
+            Refused: A byte differs from the manifest.
+        """
         with tempfile.TemporaryDirectory() as folder:
             for name in (*CONTENT, PROVENANCE, MANIFEST):
                 fileio.copy(os.path.join(self.uri, name), os.path.join(folder, name))
-            return read_bundle(Path(folder))
+            try:
+                return read_bundle(Path(folder))
+            except Refused as error:  # named where it lies, not where we copied it
+                raise Refused(error.cause.replace(folder, self.uri), "restore that file from a copy") from None
 
     def save_visualizations(self, data: Bundle) -> dict[str, VisualizationType]:
         """The model card, for the dashboard."""

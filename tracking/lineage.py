@@ -57,7 +57,7 @@ def lineage(model: str, version: str) -> Lineage:
     run = client.get_pipeline_run(bundle.provenance["zenml_run"])
     return Lineage(
         model=model,
-        version=found.name,
+        version=str(found.name),
         stage=found.stage or "",
         digest=bundle.digest,
         created=bundle.provenance["created"],
@@ -77,7 +77,7 @@ def _unknown(model: str, version: str) -> str:
     from zenml.client import Client
 
     versions: list[ModelVersionResponse] = list(Client().list_model_versions(model=model, size=PAGE).items)
-    names = sorted((each.name for each in versions), key=lambda name: int(name[1:]))
+    names = sorted((str(each.name) for each in versions), key=lambda name: int(name[1:]))
     if not names:
         return f"{model} has no versions on this stack"
     return f"{model} has no version {version!r}{did_you_mean(version, names)}"

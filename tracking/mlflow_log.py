@@ -6,24 +6,22 @@ import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from project import aside
 from tabular.bundle import Bundle, write_bundle
 from tabular.choosing import Choice
 from tabular.contract import Contract
-from tabular.metrics import Classes, Floats
+from tabular.curves import curves
 from tabular.packaging import LIBRARIES, Packaged
 from tabular.tensors import to_classes, to_tensor
 from tracking.names import Alias
 from tracking.registration import Registration
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-BUNDLE_PATH, CURVES_PATH = "bundle", "curves"
+BUNDLE_PATH, CURVES_FILE = "bundle", "validation_curves.png"
 
 
 def log_challenger(
@@ -112,33 +110,10 @@ def _log_files(contract: Contract, bundle: Bundle, choice: Choice, train: pd.Dat
     import mlflow
 
     with tempfile.TemporaryDirectory() as folder:
-        write_bundle(bundle, Path(folder))
-        mlflow.log_artifacts(folder, BUNDLE_PATH)
-    truth = to_classes(contract, train)
-    mlflow.log_figure(_curves(contract, truth, np.array(choice.chosen.probabilities)), f"{CURVES_PATH}/validation.png")
-
-
-def _curves(contract: Contract, truth: Classes, probabilities: Floats) -> Figure:
-    """ROC and calibration of the out-of-fold probabilities, a line per class; drawn without a display."""
-    from matplotlib.figure import Figure
-    from sklearn.calibration import calibration_curve
-    from sklearn.metrics import roc_curve
-
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    labels = contract.target.labels
-    for index in range(len(labels)) if contract.task == "multiclass" else [1]:
-        of_class, score = truth == index, probabilities[:, index]
-        false_alarms, hits, _ = roc_curve(of_class, score)
-        left.plot(false_alarms, hits, label=labels[index])
-        observed, predicted = calibration_curve(of_class, score, n_bins=5, strategy="quantile")
-        right.plot(predicted, observed, marker="o", label=labels[index])
-    left.set(title="ROC, cross-validation", xlabel="1 - specificity", ylabel="sensitivity")
-    right.set(title="Calibration, cross-validation", xlabel="predicted probability", ylabel="observed share")
-    for axes in (left, right):
-        axes.plot([0, 1], [0, 1], linestyle=":", color="grey")
-        axes.legend()
-    return figure
+        write_bundle(bundle, Path(folder, BUNDLE_PATH))
+        picture = aside.run(curves, contract, to_classes(contract, train), np.array(choice.chosen.probabilities))
+        Path(folder, CURVES_FILE).write_bytes(picture)
+        mlflow.log_artifacts(folder)
 
 
 def _flat(metrics: Mapping[str, Any]) -> dict[str, float]:

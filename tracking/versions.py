@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
@@ -15,7 +17,7 @@ from tracking.registration import Registration
 if TYPE_CHECKING:
     from zenml.models import ModelVersionResponse
 
-DIGEST_TAG = "bundle_digest"
+DIGEST_TAG, PROMOTED_TAG = "bundle_digest", "promoted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,17 @@ def bundle_of(version: ModelVersionResponse) -> Bundle:
     Raises:
         Refused: The version has no bundle, or a byte of it differs from its manifest.
     """
+    named = f"{version.model.name} {version.name}"
+    retire = f"restore it, or zenml model version update {named} --stage {Stage.FORMER}, then train again"
     artifact = version.get_artifact(Artifact.BUNDLE)
     if artifact is None:
-        raise Refused(f"{version.model.name} version {version.name} has no bundle", "python run.py train")
-    return cast("Bundle", artifact.load())
+        raise Refused(f"{named} has no bundle", retire)
+    try:
+        return cast("Bundle", artifact.load())
+    except FileNotFoundError as error:
+        raise Refused(f"the bundle of {named} is gone from the artifact store: {error.filename}", retire) from None
+    except Refused as error:
+        raise Refused(f"the bundle of {named} is damaged: {error.cause}", retire) from None
 
 
 def promote(model: str, registration: Registration, digest: str, artifact: UUID) -> Promotion:
@@ -78,17 +87,58 @@ def promote(model: str, registration: Registration, digest: str, artifact: UUID)
 
     current = champion(model)
     if current is not None and current.run_metadata.get(DIGEST_TAG) == digest:
-        return Promotion(model, current.name, digest, changed=False)
-    mlflow_client = registry()
+        with suppress(MlflowException):  # a database made anew has the same version under a new number
+            registry().set_registered_model_alias(model, Alias.CHAMPION, _number(str(current.name)))
+            return Promotion(model, str(current.name), digest, changed=False)
     try:
-        mlflow_client.set_registered_model_alias(model, Alias.CHAMPION, registration.number)
+        registry().set_registered_model_alias(model, Alias.CHAMPION, registration.number)
     except MlflowException as error:
         raise ConfigError(
             f"MLflow has no {model} version {registration.version}: {error.message}", "python run.py --no-cache"
         ) from None
     version = _version(model, registration, digest, artifact)
+    _crown(version)
+    return Promotion(model, str(version.name), digest, changed=True)
+
+
+def follow_rollback(model: str, serving: str, since: str, former: Collection[str]) -> bool:
+    """Make the version that a rollback put back the champion again.
+
+    A rollback changes the endpoint alone, so that it takes no second and needs no registry; these follow here.
+
+    Args:
+        model: Registered model, named as the data set.
+        serving: The version behind its endpoint.
+        since: When it was put there, ISO 8601 in UTC.
+        former: Versions that served there before.
+
+    Returns:
+        Whether the champion changed: it served once, and another was put in its place after it was promoted.
+    """
+    from zenml.client import Client
+
+    from tracking.registry import registry
+
+    current = champion(model)
+    if current is None or current.name not in former or since <= str(current.run_metadata.get(PROMOTED_TAG, "")):
+        return False
+    registry().set_registered_model_alias(model, Alias.CHAMPION, _number(serving))
+    _crown(Client().get_model_version(model, serving))
+    return True
+
+
+def _crown(version: ModelVersionResponse) -> None:
+    from zenml import log_metadata
+    from zenml.metadata.metadata_types import MetadataType
+
+    metadata: dict[str, MetadataType] = {PROMOTED_TAG: datetime.now(UTC).isoformat(timespec="seconds")}
+    log_metadata(metadata=metadata, model_name=version.model.name, model_version=version.name)
     version.set_stage(Stage.CHAMPION, force=True)
-    return Promotion(model, version.name, digest, changed=True)
+
+
+def _number(version: str) -> str:
+    """MLflow's number of a version; see `Registration.version`."""
+    return version.removeprefix("v")
 
 
 def _version(model: str, registration: Registration, digest: str, artifact: UUID) -> ModelVersionResponse:
@@ -96,6 +146,7 @@ def _version(model: str, registration: Registration, digest: str, artifact: UUID
     from zenml import log_metadata
     from zenml.client import Client
     from zenml.exceptions import EntityExistsError
+    from zenml.metadata.metadata_types import MetadataType
     from zenml.model.utils import link_artifact_version_to_model_version
 
     zenml = Client()
@@ -106,9 +157,6 @@ def _version(model: str, registration: Registration, digest: str, artifact: UUID
     except EntityExistsError:
         version = zenml.get_model_version(model, registration.version)
     link_artifact_version_to_model_version(zenml.get_artifact_version(artifact), version)
-    log_metadata(
-        {DIGEST_TAG: digest, "mlflow_run": registration.mlflow_run},
-        model_name=model,
-        model_version=registration.version,
-    )
+    metadata: dict[str, MetadataType] = {DIGEST_TAG: digest, "mlflow_run": registration.mlflow_run}
+    log_metadata(metadata=metadata, model_name=model, model_version=registration.version)
     return zenml.get_model_version(model, registration.version)

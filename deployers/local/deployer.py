@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -42,6 +41,13 @@ class LocalDeployer:
     port: int = 8000
     host: str = "127.0.0.1"
     stack: str = ""
+
+    def check(self, name: str) -> None:
+        """See `Deployer.check`; a port is all that can be missing."""
+        folder = self._folder(name)
+        if process.running(folder) is None:
+            process.end_orphans(folder)
+            self._port(folder, read_record(folder))
 
     def deploy(self, bundle: Path, version: str, plan: TrafficPlan) -> Endpoint:
         """See `Deployer.deploy`; renders the mode `replace`."""
@@ -175,8 +181,10 @@ class LocalDeployer:
     def _start(self, folder: Path, record: Record | None) -> process.Server:
         process.end_orphans(folder)
         with waiting(self.directory / PORTS_LOCK):
-            port = ports.choose(self.host, self.port, record.port if record else None, self._siblings(folder))
-            return process.start(folder, self.host, port)
+            return process.start(folder, self.host, self._port(folder, record))
+
+    def _port(self, folder: Path, record: Record | None) -> int:
+        return ports.choose(self.host, self.port, record.port if record else None, self._siblings(folder))
 
     def _siblings(self, folder: Path) -> set[int]:
         """Ports of our other endpoints, answering or not: each keeps its own."""

@@ -6,6 +6,7 @@ import pandas as pd
 from zenml import save_artifact, step
 from zenml.types import HTMLString
 
+from project import aside
 from steps.caching import on_imports
 from tabular.check_summary import CheckSummary, check_sites
 from tabular.contract import Contract
@@ -26,7 +27,7 @@ def check_rows(
     Raises:
         Refused: A rule is broken; the data docs are kept as an artifact all the same.
     """
-    summary, page = check_sites(contract, rows, unreadable)
+    summary, page = aside.run(check_sites, contract, rows, unreadable)
     if not summary.passed:
         save_artifact(HTMLString(page), Artifact.DATA_DOCS)
     summary.raise_if_failed()

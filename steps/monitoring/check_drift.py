@@ -7,6 +7,7 @@ import pandas as pd
 from zenml import step
 from zenml.types import HTMLString
 
+from project import aside
 from steps.caching import on_imports
 from tabular.bundle import Bundle
 from tabular.contract import Contract
@@ -23,5 +24,5 @@ def check_drift(
     """Judge the drift of one site against the bundle's reference; the page is Evidently's."""
     reference = pd.read_parquet(io.BytesIO(bundle.content["reference.parquet"]))
     importance = bundle.json("metrics.json")["importance"]
-    report, page = check(contract, reference, rows_of(rows, site), importance, site, settings)
+    report, page = aside.run(check, contract, reference, rows_of(rows, site), importance, site, settings)
     return report, HTMLString(page)

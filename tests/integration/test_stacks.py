@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner, Result
+from zenml.enums import StackComponentType
 
 from project.errors import ConfigError, Exit, ProjectError, Refused, Unreachable
 from project.paths import ROOT, STACKS
@@ -36,6 +37,7 @@ SECRETS = {
 }
 LOCAL_STORE = Path("local_stores/default_zen_store/zenml.db")
 Edit = Callable[[str, str, str], Stack]
+DEFAULTS = {StackComponentType.ORCHESTRATOR: "default", StackComponentType.ARTIFACT_STORE: "default"}
 
 
 @pytest.fixture(scope="module")
@@ -244,7 +246,8 @@ def test_an_update_in_place(edit: Edit) -> None:
     assert _apply(stack) == expected
     assert _lines(stack) == _apply(stack) == []
     with connected(stack, "current") as client:
-        assert client.get_stack_component("model_deployer", "local").configuration == {"host": "127.0.0.1"}
+        deployer = client.get_stack_component(StackComponentType.MODEL_DEPLOYER, "local")
+        assert deployer.configuration == {"host": "127.0.0.1"}
         assert registry.unchanged(stack, client) is not None
 
 
@@ -252,7 +255,7 @@ def test_a_change_made_by_hand_is_found(edit: Edit) -> None:
     stack = read_stack("local")
     _apply(stack)
     with connected(stack, "current") as client:
-        client.update_stack_component("local", "model_deployer", configuration={"port": 9})
+        client.update_stack_component("local", StackComponentType.MODEL_DEPLOYER, configuration={"port": 9})
         assert registry.unchanged(stack, client) is None
     assert _apply(stack) == ["~ model_deployer local: configuration.port: 9 -> 8000"]
 
@@ -288,9 +291,7 @@ def test_another_artifact_path_is_refused(edit: Edit, tmp_path: Path) -> None:
 def test_a_component_that_another_stack_uses_is_refused(edit: Edit) -> None:
     stack = edit("local.yaml", "port: 8000", "port: 8001")
     with connected(stack, "current") as client:
-        client.create_stack(
-            "theirs", {"orchestrator": "default", "artifact_store": "default", "model_deployer": "local"}
-        )
+        client.create_stack("theirs", {**DEFAULTS, StackComponentType.MODEL_DEPLOYER: "local"})
     assert _refused(stack).endswith(
         "! model_deployer local: configuration.port: 8000 -> 8001  (also used by stack theirs)"
     )
@@ -301,7 +302,8 @@ def test_what_someone_else_registered_is_refused(edit: Edit) -> None:
         "local.yaml", "name: local\n      type: experiment_tracker", "name: theirs\n      type: experiment_tracker"
     )
     with connected(stack, "current") as client:
-        client.create_stack_component("theirs", "mlflow", "experiment_tracker", {"tracking_uri": "sqlite:///x.db"})
+        tracker = StackComponentType.EXPERIMENT_TRACKER
+        client.create_stack_component("theirs", "mlflow", tracker, {"tracking_uri": "sqlite:///x.db"})
     assert "(registered by someone else)" in _refused(stack)
 
 
@@ -309,7 +311,7 @@ def test_a_stack_of_someone_else_s_is_refused(home: Path) -> None:
     os.environ.update({**VARIABLES, **SECRETS})
     stack = read_stack("eks")
     with connected(stack, "current") as client:
-        client.create_stack("eks", {"orchestrator": "default", "artifact_store": "default"})
+        client.create_stack("eks", DEFAULTS)
     assert "! stack eks: components.orchestrator: 'default' -> 'eks'  (registered by someone else)" in _refused(stack)
 
 
@@ -336,7 +338,7 @@ def test_a_cluster_s_stack_registers_without_a_cluster(home: Path, name: str) ->
     active = Client().active_stack
     assert (active.name, active.orchestrator.flavor, active.artifact_store.flavor) == (name, "kubernetes", "s3")
     assert active.experiment_tracker is not None
-    assert active.experiment_tracker.config.tracking_password == "lovelace"
+    assert active.experiment_tracker.config.model_dump()["tracking_password"] == "lovelace"
 
 
 def test_secrets_are_created_rotated_and_never_shown(home: Path) -> None:
@@ -379,7 +381,7 @@ def test_a_connector_is_registered_linked_and_updated(edit: Edit) -> None:
     stack = edit("eks.resources.yaml", "flavors:", CONNECTOR)
     assert "+ connector cluster" in _apply(stack)
     with connected(stack, "current") as client:
-        linked = client.get_stack_component("orchestrator", "eks").connector
+        linked = client.get_stack_component(StackComponentType.ORCHESTRATOR, "eks").connector
         assert linked is not None
         assert linked.name == "cluster"
     assert _lines(stack) == []

@@ -244,8 +244,8 @@ def test_hostile_bodies_are_never_our_fault(ask: Asker) -> None:
     for _ in range(2000):
         body = bytearray(good)
         for _ in range(random.integers(1, 4)):
-            start = random.integers(0, len(body))
-            body[start : start + random.integers(0, 4)] = random.bytes(random.integers(0, 4))
+            start, length = int(random.integers(0, len(body))), int(random.integers(0, 4))
+            body[start : start + length] = random.bytes(int(random.integers(0, 4)))
         path = ("/predict", "/api/v1.0/predictions")[random.integers(0, 2)]
         response = ask(path, bytes(body))
         assert response.status < 500

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,11 @@ VALUES = st.one_of(
 def both(reader: RowReader, row: dict[str, Any]) -> tuple[Any, Any]:
     """What `read` (fast, then careful) and `check` (careful alone) make of a row."""
     results: list[Any] = []
-    for read in (lambda: reader.read(json.dumps(row).encode())[0], lambda: reader.check([row], many=False)):
+    reads: tuple[Callable[[], Any], ...] = (
+        lambda: reader.read(json.dumps(row).encode())[0],
+        lambda: reader.check([row], many=False),
+    )
+    for read in reads:
         try:
             results.append(plain(read()))
         except Problem as problem:
@@ -199,7 +204,14 @@ def test_a_byte_order_mark_is_no_fault(heart: Model) -> None:
     ],
 )
 def test_allowed_in_words(changes: dict[str, Any], words: str) -> None:
-    plain_column = {"minimum": None, "maximum": None, "codes": [], "labels": [], "missing": [], "nullable": False}
+    plain_column: dict[str, Any] = {
+        "minimum": None,
+        "maximum": None,
+        "codes": [],
+        "labels": [],
+        "missing": [],
+        "nullable": False,
+    }
     column = Column.parse({"name": "x", "type": "number", **plain_column, **changes})
     assert column.allowed().startswith(words)
     assert column.allowed().endswith(", …") == (len(column.codes) > 20)

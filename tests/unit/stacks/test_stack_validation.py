@@ -86,7 +86,8 @@ def test_the_mutations_cover_what_is_written() -> None:
     [
         pytest.param(
             "local.yaml", "tracking_uri:", "tracking_url:",
-            ":20: unknown key 'tracking_url' for the mlflow experiment_tracker; did you mean 'tracking_uri'?", id="key",
+            ":20: unknown key 'tracking_url' for the mlflow experiment_tracker; did you mean 'tracking_uri'?",
+            id="key",
         ),
         pytest.param(
             "local.yaml", "flavor: mlflow", "flavor: mlfow",
@@ -94,15 +95,19 @@ def test_the_mutations_cover_what_is_written() -> None:
         ),
         pytest.param("local.yaml", "port: 8000", "port: eighty", "'port' is 'eighty': Input should be", id="type"),
         pytest.param(
-            "local.resources.yaml", "TabularLocalFlavor", "TabularLokalFlavor", "can not be imported", id="no such flavor",
+            "local.resources.yaml", "TabularLocalFlavor", "TabularLokalFlavor", "can not be imported",
+            id="no such flavor",
         ),
         pytest.param(
-            "local.resources.yaml", "deployers.flavors.TabularLocalFlavor", "pathlib.Path", "is not a ZenML", id="no flavor",
+            "local.resources.yaml", "deployers.flavors.TabularLocalFlavor",
+            "pathlib.Path", "is not a ZenML",
+            id="no flavor",
         ),
         pytest.param(
-            "local.resources.yaml", "type: model_deployer", "type: deployer", "is a model_deployer, not", id="wrong type",
+            "local.resources.yaml", "type: model_deployer", "type: deployer", "is a model_deployer, not",
+            id="wrong type",
         ),
-        pytest.param("local.yaml", "zenml_version: 0.98.0", "zenml_version: 0.97.0", "0.97.0, installed is", id="version"),
+        pytest.param("local.yaml", "zenml_version: 0.98.0", "zenml_version: 0.97.0", "0.97.0, installed", id="version"),
         pytest.param(
             "minikube.yaml", "endpoint_url:", "endpont_url:", "did you mean 'endpoint_url'", id="an argument of boto3",
         ),

@@ -1,0 +1,100 @@
+"""A second process for heavy work: on two cores, libraries are imported there while the first process gets going.
+
+Importing takes half of a run's time, and one Python process imports on one core. A step hands over a pure function and
+its arguments, and takes back the result; where no second process runs, the function runs here, with the same result.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, ParamSpec, TypeVar
+
+from project.paths import ROOT
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_process: subprocess.Popen[bytes] | None = None
+
+
+def start(modules: Sequence[str], quiet: bool = True) -> None:
+    """Start the second process and let it import `modules`; it ends with this one, also when this one is killed.
+
+    Args:
+        modules: In the order in which they will be needed.
+        quiet: Whether what its libraries print is dropped; results and errors come back in any case.
+    """
+    global _process
+    if _process is not None:
+        return
+    _process = subprocess.Popen(
+        [sys.executable, "-m", "project.aside", *modules],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL if quiet else None,
+    )
+    atexit.register(_stop)
+
+
+def run(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call a function of a module in the second process, or here if there is none (any more).
+
+    Raises:
+        Exception: Whatever the function raised.
+    """
+    if _process is None or _process.stdin is None or _process.stdout is None:
+        return function(*args, **kwargs)
+    try:
+        pickle.dump((function, args, kwargs), _process.stdin)
+        _process.stdin.flush()
+        done, value = pickle.load(_process.stdout)  # noqa: S301 - written by our own child through its own pipe
+    except (OSError, EOFError, pickle.UnpicklingError):
+        _stop()
+        return function(*args, **kwargs)
+    if not done:
+        raise value
+    return value  # type: ignore[no-any-return]
+
+
+def _stop() -> None:
+    global _process
+    process, _process = _process, None
+    if process is not None:
+        process.kill()
+        process.wait()
+
+
+def _serve(modules: Sequence[str]) -> None:
+    """Answer calls until the other end of the pipe is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the first process's to handle
+    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what libraries print must not get between the answers
+    for module in modules:
+        importlib.import_module(module)
+    while True:
+        try:
+            function, args, kwargs = pickle.load(requests)  # noqa: S301 - as above
+        except EOFError:
+            return
+        try:
+            answer: tuple[bool, Any] = (True, function(*args, **kwargs))
+        except Exception as error:  # whatever it is, it belongs to the caller
+            error.add_note(traceback.format_exc())
+            answer = (False, error)
+        with suppress(BrokenPipeError):
+            pickle.dump(answer, answers)
+            answers.flush()
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1:])

@@ -1,0 +1,305 @@
+"""What goes wrong around a journey: one clear line, the right exit code, and the version before keeps serving."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from deployers.local import LocalDeployer
+from project.errors import Exit
+from tests.integration.project_copy import Project, load, refusal, zenml_of
+
+NAME = "heart_disease"
+TRAINING, MONITORING = "configs/training.yaml", "configs/monitoring.yaml"
+CONTRACT, CLEVELAND = f"configs/datasets/{NAME}.yaml", f"data/raw/{NAME}/processed.cleveland.data"
+Edit = Callable[[str, str, str], None]
+
+try:
+    subprocess.run(["unshare", "--map-root-user", "--mount", "true"], check=True, capture_output=True)
+    NAMESPACES = True
+except (OSError, subprocess.CalledProcessError):
+    NAMESPACES = False
+needs_mounts = pytest.mark.skipif(not NAMESPACES, reason="needs mount namespaces: `unshare --map-root-user --mount`")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project with one candidate, whose first version serves."""
+    project = Project.copy(tmp_path_factory.mktemp("small"))
+    config = project.root / TRAINING
+    config.write_text(re.sub(r"\n  forest:.*?\n\ngates:", "\n\ngates:", config.read_text(), flags=re.DOTALL))
+    done = project.journey()
+    assert done.returncode == 0, done.stderr
+    yield project
+    project.close()
+
+
+@pytest.fixture
+def served(small: Project) -> Iterator[Project]:
+    """The same; after the test the same version must serve, and nobody else must be at work."""
+    before = small.status()
+    answer = small.ask(_example(small))
+    yield small
+    after = small.status()
+    assert (after["exit_code"], after["ready"]) == (Exit.DONE, True)
+    assert [after[key] for key in ("url", "version", "digest")] == [before[key] for key in ("url", "version", "digest")]
+    assert _without_id(small.ask(_example(small))) == _without_id(answer)
+    assert {process.cmdline()[2] for process in small.processes()} == {"serving", "serving.worker"}
+    assert list((small.root.parent / "tmp").iterdir()) == []
+
+
+@pytest.fixture
+def edit(small: Project) -> Iterator[Edit]:
+    """Edit the project's files; afterwards they are as before."""
+    kept: dict[Path, bytes] = {}
+
+    def change(file: str, old: str, new: str) -> None:
+        path = small.root / file
+        kept.setdefault(path, path.read_bytes())
+        small.edit(file, old, new)
+
+    yield change
+    for path, content in kept.items():
+        path.write_bytes(content)
+
+
+# Refused before or while training
+
+
+def test_rows_that_break_the_contract(served: Project, edit: Edit) -> None:
+    edit(CLEVELAND, "63.0,1.0,1.0,145.0,", "630.0,1.0,1.0,145.0,")
+    (checksum,) = re.findall(r"processed.cleveland.data\n +sha256: (\w+)", (served.root / CONTRACT).read_text())
+    edit(CONTRACT, f"    sha256: {checksum}\n", "")
+    said = refusal(served.journey())
+    assert said["exit_code"] == Exit.REFUSED
+    assert "cleveland: 1 of " in said["error"]
+    assert "age: out of range: 630 in row 1, allowed: a number from 0 to 120" in said["error"]
+
+
+def test_a_file_that_is_not_the_one_the_contract_names(served: Project, edit: Edit) -> None:
+    edit(CLEVELAND, "63.0,1.0,1.0,145.0,", "64.0,1.0,1.0,145.0,")
+    said = refusal(served.journey())
+    assert said["exit_code"] == Exit.REFUSED
+    assert f"{CLEVELAND}: sha256 is " in said["error"]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "error"),
+    [
+        (TRAINING, "test_share:", "test_shar:", f"{TRAINING}:3: unknown key 'test_shar'; did you mean 'test_share'?"),
+        (MONITORING, "watch_from:", "watch_fro:", "unknown key 'drift.watch_fro'; did you mean 'watch_from'?"),
+        (CONTRACT, "\ntarget:", "\ntargt:", "unknown key 'targt'; did you mean 'target'?"),
+        ("stacks/local.yaml", "port: 8000", "prt: 8000", "unknown key 'prt' for the tabular_local model_deployer"),
+        ("stacks/local.resources.yaml", "server:", "servr:", "unknown key 'servr'; did you mean 'server'?"),
+    ],
+)
+def test_a_typo_is_found_before_anything_runs(
+    served: Project, edit: Edit, file: str, old: str, new: str, error: str
+) -> None:
+    edit(file, old, new)
+    done = served.journey()
+    said = refusal(done)
+    assert said["exit_code"] == Exit.USAGE
+    assert error in said["error"]
+    assert "✓" not in done.stderr
+
+
+def test_a_port_that_another_program_has(served: Project) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        done = served.run("--stack", "local", "--dataset", "penguins", "--port", str(port), "--json")
+    said = refusal(done)
+    assert said["exit_code"] == Exit.UNREACHABLE
+    assert said["error"].startswith(f"port {port} is held by process {os.getpid()} (")
+    assert said["next"].startswith("stop it, or python run.py --port ")
+    assert "load_rows" not in done.stderr
+
+
+def test_a_store_that_is_locked(served: Project) -> None:
+    with sqlite3.connect(served.root / "mlflow.db", isolation_level=None) as lock:
+        lock.execute("BEGIN EXCLUSIVE")
+        said = refusal(served.journey())
+        lock.execute("ROLLBACK")
+    assert said["exit_code"] == Exit.UNREACHABLE
+    assert said["error"] == "a store is locked by another process"
+
+
+# Disks
+
+
+@needs_mounts
+def test_a_project_that_can_not_be_written(served: Project) -> None:
+    said = refusal(served.journey(before=_mounted(served.root, f"--bind {served.root}", "-o remount,ro,bind")))
+    assert said["exit_code"] == Exit.FAULT
+    assert said["error"].startswith(f"the disk is read-only: {served.root}/")
+
+
+@needs_mounts
+@pytest.mark.parametrize("where", ["mlruns", "artifacts"])
+def test_a_disk_that_fills_up_while_a_model_is_packaged(served: Project, edit: Edit, where: str) -> None:
+    edit(TRAINING, "false_negative: 2 ", "false_negative: 4 ")  # another threshold: another bundle of the same scores
+    (store,) = (served.zenml / "local_stores").glob("*-*")
+    folder = {"mlruns": served.root / "mlruns", "artifacts": store / "package_model" / "registration"}[where]
+    said = refusal(served.journey(before=_mounted(folder, "-t tmpfs -o size=4k tmpfs")))
+    assert said["exit_code"] == Exit.FAULT
+    assert said["error"].startswith(f"the disk is full: {folder}")
+
+
+# The server
+
+
+def test_a_worker_that_is_killed_is_replaced(served: Project) -> None:
+    deployer = LocalDeployer(served.root / ".endpoints")
+    (worker,) = deployer.status(NAME).workers
+    os.kill(worker, signal.SIGKILL)
+    assert served.ask(_example(served))["model"] == NAME  # waits in the queue until the next worker accepts it
+    (another,) = served.status()["workers"]
+    assert another != worker
+
+
+def test_a_server_that_is_killed_is_said_to_be_gone_and_comes_back(served: Project) -> None:
+    before = served.status()
+    (worker,) = before["workers"]
+    supervisor = psutil.Process(worker).parent()
+    assert supervisor is not None
+    supervisor.kill()
+    after = served.status()
+    assert (after["exit_code"], after["ready"]) == (Exit.UNREACHABLE, False)
+    assert after["detail"] == f"its server, process {supervisor.pid}, is gone; python run.py deploy starts it again"
+    done = served.run("deploy", "--stack", "local", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["endpoint"]
+    assert [found[key] for key in ("url", "version", "digest")] == [before[key] for key in ("url", "version", "digest")]
+
+
+# Bytes
+
+
+def test_a_damaged_bundle_takes_no_traffic(served: Project) -> None:
+    (model,) = served.zenml.glob("local_stores/*/package_model/bundle/*/*/model.onnx")
+    content = model.read_bytes()
+    model.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    try:
+        for command in (["deploy", "--stack", "local", "--json"], ["train", "--stack", "local", "--json"]):
+            said = refusal(served.run(*command))
+            assert said["exit_code"] == Exit.REFUSED
+            assert "model.onnx does not match its sha256" in said["error"]
+            assert str(model.parent) in said["error"]
+    finally:
+        model.write_bytes(content)
+
+
+# Replacement
+
+
+def test_a_new_version_takes_over_without_a_failed_request_and_can_be_rolled_back(small: Project, edit: Edit) -> None:
+    before, row = small.status(), _example(small)
+    edit(TRAINING, "false_negative: 2 ", "false_negative: 3 ")
+    with load(small, row) as requests:
+        done = small.journey()
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout)
+        small.ask(row)
+        rolled_back = small.run("rollback", "--json")
+        last = small.ask(row)["version"]
+    assert requests.failures == []
+    new = found["endpoint"]["version"]
+    assert found["promotion"] == {**found["promotion"], "version": new, "changed": True}
+    assert (found["endpoint"]["url"], new != before["version"]) == (before["url"], True)
+    assert _runs_of(requests.versions) == [before["version"], new, before["version"]]
+    assert (json.loads(rolled_back.stdout)["version"], last) == (before["version"], before["version"])
+
+    assert _champions(small) == (new, new)  # a rollback is quick: it leaves the registries to the next run
+    deployed = small.run("deploy", "--stack", "local", "--json")
+    assert f"{NAME} {before['version']} is the champion again" in deployed.stderr
+    assert json.loads(deployed.stdout)["endpoint"]["version"] == before["version"]
+    assert _champions(small) == (before["version"], before["version"])
+
+
+def test_two_journeys_at_once(small: Project, edit: Edit) -> None:
+    edit(TRAINING, "false_negative: 2 ", "false_negative: 5 ")
+    command = [sys.executable, "run.py", "--stack", "local", "--port", str(small.port), "--json"]
+    both = [
+        subprocess.Popen(
+            command, cwd=small.root, env=small.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    outputs = [process.communicate(timeout=300) for process in both]
+    codes = sorted(process.returncode for process in both)
+    assert codes in ([Exit.DONE, Exit.DONE], [Exit.DONE, Exit.REFUSED]), outputs
+    assert not any("Traceback" in text for output in outputs for text in output)
+    for process, (out, _) in zip(both, outputs, strict=True):
+        if process.returncode == Exit.REFUSED:
+            assert "is at it" in json.loads(out)["error"]
+    serving = small.status()["version"]
+    assert _champions(small) == (serving, serving)
+
+
+@pytest.mark.parametrize("step", ["load_rows", "score_logistic", "package_model", "promote", "deploy_champion"])
+def test_ctrl_c_at_any_step(served: Project, edit: Edit, step: str) -> None:
+    edit(TRAINING, "quick: {folds: 5, repeats: 2}", "quick: {folds: 5, repeats: 3}")
+    edit(TRAINING, "false_negative: 2 ", "false_negative: 6 ")
+    code, shown = served.interrupted(step, *(["--no-cache"] if step == "load_rows" else []))
+    assert code == Exit.INTERRUPTED
+    assert shown.splitlines()[-2:] == [
+        "error: interrupted; what was serving keeps serving",
+        "next:  type the same command again",
+    ]
+
+
+def test_after_ctrl_c_the_next_run_works(small: Project, edit: Edit) -> None:
+    edit(TRAINING, "quick: {folds: 5, repeats: 2}", "quick: {folds: 5, repeats: 3}")
+    edit(TRAINING, "false_negative: 2 ", "false_negative: 6 ")
+    before = small.status()["version"]
+    done = small.journey()
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["endpoint"]["version"] == found["prediction"]["version"] == found["promotion"]["version"] != before
+    assert _champions(small) == (found["promotion"]["version"], found["promotion"]["version"])
+
+
+def _example(project: Project) -> dict[str, Any]:
+    record = json.loads((project.root / ".endpoints" / NAME / "record.json").read_text())
+    example: dict[str, Any] = record["example"]
+    return example
+
+
+def _without_id(answer: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in answer.items() if key != "request_id"}
+
+
+def _runs_of(versions: Sequence[str]) -> list[str]:
+    """The versions in the order they answered, repetitions left out."""
+    return [version for index, version in enumerate(versions) if index == 0 or version != versions[index - 1]]
+
+
+def _champions(project: Project) -> tuple[str, str]:
+    """The champion as ZenML and as MLflow have it."""
+    from mlflow import MlflowClient
+
+    alias = MlflowClient(f"sqlite:///{project.root / 'mlflow.db'}").get_model_version_by_alias(NAME, "champion")
+    with zenml_of(project) as client:
+        return client.get_model_version(NAME, "production").name, f"v{alias.version}"
+
+
+def _mounted(folder: Path, *mounts: str) -> list[str]:
+    """A command's beginning that mounts something over a folder for this command alone."""
+    script = " && ".join(f"mount {options} {folder}" for options in mounts)
+    return ["unshare", "--map-root-user", "--mount", "sh", "-c", f'{script} && cd "$PWD" && exec "$@"', "-"]
