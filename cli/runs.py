@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from tabular.drift import DriftSettings
     from zenml.models import PipelineRunResponse
 
-HEAVY = ("great_expectations", "tabular.check_summary", "sklearn.calibration", "matplotlib.figure", "evidently")
+HEAVY = (
+    "great_expectations",
+    "tabular.check_summary",
+    "tracking.mlflow_log",
+    "mlflow.sklearn",
+    "skops.io",
+    "sklearn.calibration",
+    "matplotlib.figure",
+    "evidently",
+)
 """What the steps of a local run import last and longest, in the order of need."""
 
 

@@ -55,7 +55,5 @@ def training(
     choice = choose_candidate(contract, train, scores, config)
     bundle, registration = package_model(contract, choice, train, test, external, data_sha256, config.seed, registry)
     champion = evaluate_champion(contract, test)
-    verdicts = judge_challenger(
-        contract, bundle, registration, choice, train, test, champion, config.gates, config.seed
-    )
-    promote(contract, bundle, registration, verdicts)
+    judged = judge_challenger(contract, bundle, registration, choice, train, test, champion, config.gates, config.seed)
+    promote(contract, bundle, registration, judged)

@@ -85,7 +85,7 @@ def _serve(modules: Sequence[str]) -> None:
         try:
             function, args, kwargs = pickle.load(requests)  # noqa: S301 - as above
         except EOFError:
-            return
+            os._exit(0)  # the first process was killed: what it left open is not ours to finish
         try:
             answer: tuple[bool, Any] = (True, function(*args, **kwargs))
         except Exception as error:  # whatever it is, it belongs to the caller

@@ -14,6 +14,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from project.errors import ConfigError
 
@@ -21,9 +22,9 @@ Path_ = tuple[str | int, ...]
 
 
 class Strict(BaseModel):
-    """Base of all configuration: frozen, no unknown keys, no silent conversion of types."""
+    """Base of all configuration: frozen, no unknown keys, no silent conversion of types, no NaN or infinity."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -69,7 +70,7 @@ def read_tree(path: Path) -> tuple[dict[str, Any], dict[Path_, int]]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"{shown(path)}:{line} is not YAML: {error.problem}") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a date such as 2024-13-01 is a ValueError
         raise ConfigError(f"{shown(path)} is not YAML: {error}") from None
     if not isinstance(value, dict):
         found = "empty" if value is None else f"a {type(value).__name__}"
@@ -94,6 +95,19 @@ def validate(
         at = _line_of(location, lines or {})
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise ConfigError(f"{shown(path)}{at}: {_sentence(problem, model)}{more}") from None
+
+
+def misfits(found: Sequence[tuple[Path_, str]]) -> ValidationError:
+    """What a validator of a whole model raises, so that each problem is told with its own line.
+
+    Args:
+        found: For each problem its path below the model, and a sentence.
+    """
+    problems = [
+        InitErrorDetails(type=PydanticCustomError("value_error", "{message}", {"message": message}), loc=at, input=None)
+        for at, message in found
+    ]
+    return ValidationError.from_exception_data("disagreement", problems)
 
 
 def shown(path: Path) -> str:

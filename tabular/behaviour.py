@@ -48,13 +48,14 @@ def observe(contract: Contract, predict: Predict, rows: pd.DataFrame, threshold:
 
 
 def _direction(contract: Contract, predict: Predict, rows: pd.DataFrame, test: Direction) -> Observation:
-    """Mean change of the last class's probability over the rows that can make the move."""
+    """Mean change of a class's probability, by default the positive one's, over the rows that can make the move."""
     feature = contract.features[test.feature]
     before = to_tensor(contract, rows)
     column = list(contract.features).index(test.feature)
     if test.step is not None:
         moved = before[:, column] + test.step
-        can_move = np.isfinite(moved) & (feature.maximum is None or moved <= feature.maximum)
+        low, high = feature.minimum, feature.maximum
+        can_move = np.isfinite(moved) & (low is None or moved >= low) & (high is None or moved <= high)
         what = f"{test.feature} {test.step:+g}"
     else:
         start, end = (feature.codes.index(code) for code in (test.from_code, test.to_code) if code is not None)
@@ -65,10 +66,12 @@ def _direction(contract: Contract, predict: Predict, rows: pd.DataFrame, test: D
         return Observation(what, passed=False, reason=f"{what}: no row can make this move")
     after = before.copy()
     after[:, column] = moved
-    change = float((predict(after[can_move]) - predict(before[can_move]))[:, -1].mean())
+    labels = contract.target.labels
+    label = labels.index(test.label or labels[-1])
+    change = float((predict(after[can_move]) - predict(before[can_move]))[:, label].mean())
     passed = change >= 0 if test.risk == "rises" else change <= 0
     wanted = "at least" if test.risk == "rises" else "at most"
-    return Observation(what, passed, f"{what}: risk {change:+.3f} on average, {wanted} 0")
+    return Observation(what, passed, f"{what}: {test.label or 'risk'} {change:+.3f} on average, {wanted} 0")
 
 
 def _invariance(contract: Contract, predict: Predict, rows: pd.DataFrame, test: Invariance) -> Observation:
@@ -87,6 +90,7 @@ def _invariance(contract: Contract, predict: Predict, rows: pd.DataFrame, test: 
 def _case(contract: Contract, predict: Predict, test: Case, threshold: float | None) -> Observation:
     row = typed(contract, pd.DataFrame([test.row], dtype=object)).rows
     probabilities = predict(to_tensor(contract, row))
-    label = contract.target.labels[int(decide(probabilities, threshold)[0])]
-    said = f"{label} with {probabilities[0].max():.2f}"
+    decision = int(decide(probabilities, threshold)[0])
+    label = contract.target.labels[decision]
+    said = f"{label} with {probabilities[0, decision]:.2f}"
     return Observation(test.name, label == test.label, f"{test.name}: {said}, expected {test.label}")

@@ -98,12 +98,11 @@ def read_bundle(folder: Path) -> Bundle:
             raise Refused(f"bundle {folder}: {name} does not match its sha256 in {MANIFEST}", "python run.py deploy")
     if digest_of(manifest["files"]) != manifest["digest"] or set(content) != set(CONTENT):
         raise Refused(f"bundle {folder}: {MANIFEST} does not match its own digest", "python run.py deploy")
-    provenance = folder / PROVENANCE
     return Bundle(
         content=content,
         libraries=manifest["libraries"],
         data_sha256=manifest["data_sha256"],
-        provenance=json.loads(provenance.read_bytes()) if provenance.is_file() else {},
+        provenance=_provenance(folder),
     )
 
 
@@ -122,6 +121,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if version != FORMAT:
         raise Refused(f"bundle {folder} has format {version}, this version reads {FORMAT}")
     return manifest
+
+
+def _provenance(folder: Path) -> dict[str, str]:
+    path = folder / PROVENANCE
+    try:
+        found: dict[str, str] = json.loads(path.read_bytes()) if path.is_file() else {}
+    except ValueError:
+        raise Refused(f"bundle {folder}: {PROVENANCE} is not JSON", "python run.py deploy") from None
+    return found
 
 
 def digest_of(files: Mapping[str, str]) -> str:

@@ -9,6 +9,10 @@ import pandas as pd
 
 from tabular.columns import Feature
 
+FLOAT32_MAX = 3.4028234663852886e38
+INTEGER_MAX = 2**53
+"""Largest numbers taken: the model reads float32, and a float64 tells whole numbers apart up to here."""
+
 TRUE, FALSE = frozenset({"true", "1", "1.0", "yes", "t", "y"}), frozenset({"false", "0", "0.0", "no", "f", "n"})
 
 
@@ -22,11 +26,22 @@ def parse_cell(cell: object, feature: Feature) -> float | int | bool | str | Non
         case "category" if isinstance(feature.codes[0], str):
             return text
     number = _number(text)
-    if number is None or not math.isfinite(number):
+    if number is None or not abs(number) <= FLOAT32_MAX:  # NaN compares false
         return None
     if feature.type == "number":
         return number
-    return int(number) if number == int(number) else None
+    return int(number) if abs(number) <= INTEGER_MAX and number == int(number) else None
+
+
+def is_allowed(value: float | bool | str, feature: Feature) -> bool:
+    """Whether a parsed value is one of the feature's codes, or lies in its range."""
+    if feature.codes:
+        return value in feature.codes
+    if isinstance(value, str):
+        return False
+    return (feature.minimum is None or value >= feature.minimum) and (
+        feature.maximum is None or value <= feature.maximum
+    )
 
 
 def is_missing(cell: object, missing: Sequence[str]) -> bool:
@@ -50,13 +65,15 @@ def allowed(feature: Feature) -> str:
     low, high = feature.minimum, feature.maximum
     kind = "a number" if feature.type == "number" else "a whole number"
     if low is not None and high is not None:
-        return f"{kind} from {low:g} to {high:g}"
-    return (
-        kind if low is None and high is None else f"{kind} {f'from {low:g}' if low is not None else f'up to {high:g}'}"
-    )
+        return f"{kind} from {plain(low)} to {plain(high)}"
+    if low is not None:
+        return f"{kind} from {plain(low)}"
+    return kind if high is None else f"{kind} up to {plain(high)}"
 
 
 def _number(text: str) -> float | None:
+    if "_" in text:  # 1_000 is a number to Python alone
+        return None
     try:
         return float(text)
     except ValueError:
@@ -66,4 +83,4 @@ def _number(text: str) -> float | None:
 def plain(value: object) -> str:
     """A value as text by which 0, 0.0 and "0" are the same."""
     number = _number(str(value).strip()) if not isinstance(value, bool) else float(value)
-    return f"{number:g}" if number is not None else str(value).strip()
+    return f"{number:.15g}" if number is not None else str(value).strip()

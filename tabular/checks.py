@@ -67,7 +67,8 @@ def _frame(contract: Contract, table: Table, trained_on: bool) -> pd.DataFrame:
         for label in contract.target.labels:
             columns[f"{target} is {label}"] = (table.rows[target] == label).fillna(False).astype(float)
         for name in contract.features:
-            columns[f"{name}, AUC alone"] = single_feature_auc(table.rows[name], table.rows[target])
+            ranked = contract.features[name].type in ("number", "integer")
+            columns[f"{name}, AUC alone"] = single_feature_auc(table.rows[name], table.rows[target], ranked)
     return pd.DataFrame(columns).set_index(np.arange(1, len(table.rows) + 1))  # rows are told of counted from 1
 
 
@@ -104,7 +105,7 @@ def _rules(contract: Contract, frame: pd.DataFrame, trained_on: bool) -> Iterato
         return
     yield gxe.ExpectColumnValuesToBeNull(
         column=f"{target}, unreadable",
-        meta=_meta(target, "unknown class", ", ".join(str(v) for c in contract.target.classes for v in c.values)),
+        meta=_meta(target, "unknown class", ", ".join(contract.target.values)),
     )
     yield gxe.ExpectCompoundColumnsToBeUnique(
         column_list=[*contract.features, target],

@@ -31,8 +31,7 @@ class Target(Strict):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         labels = [c.label for c in self.classes]
-        values = [str(v) for c in self.classes for v in c.values]
-        for what, names in (("label", labels), ("value", values)):
+        for what, names in (("label", labels), ("value", self.values)):
             repeated = sorted({n for n in names if names.count(n) > 1})
             if repeated:
                 raise ValueError(f"{what} {repeated[0]!r} stands in two classes")
@@ -43,6 +42,11 @@ class Target(Strict):
         if self.positive is not None and self.positive not in labels:
             raise ValueError(f"'positive' is {self.positive!r}{did_you_mean(self.positive, labels)}")
         return self
+
+    @property
+    def values(self) -> list[str]:
+        """The raw values of all classes as they are written."""
+        return [str(value).lower() if isinstance(value, bool) else str(value) for c in self.classes for value in c.values]
 
     @property
     def labels(self) -> list[str]:

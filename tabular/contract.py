@@ -12,7 +12,8 @@ from pydantic import Field, model_validator
 
 from project.errors import ConfigError
 from project.paths import CONTRACTS
-from project.strict_yaml import Strict, did_you_mean, read_yaml
+from project.strict_yaml import Strict, did_you_mean, misfits, read_yaml
+from tabular.agreement import disagreements
 from tabular.columns import Feature, Target
 from tabular.expectations import Behaviour, Checks, Segment
 
@@ -39,6 +40,8 @@ class Reading(Strict):
     def _columns_where_there_is_no_header(self) -> Self:
         if not self.header and not self.columns:
             raise ValueError("a file without header needs 'columns', the names in file order")
+        if self.columns and (self.header or self.format == "parquet"):
+            raise ValueError("'columns' is for a CSV file without header; this one names its own")
         repeated = sorted({name for name in self.columns if self.columns.count(name) > 1})
         if repeated:
             raise ValueError(f"column {repeated[0]!r} is listed twice in 'columns'")
@@ -50,7 +53,7 @@ class Site(Strict):
 
     role: Literal["train", "external"]
     path: str
-    """A file below the project, an absolute path, or an address fsspec opens (`https://`, `s3://`)."""
+    """A file below the project, an absolute path, or an address fsspec opens (`https://`, an object store)."""
     url: str | None = None
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     description: str = ""
@@ -72,26 +75,10 @@ class Contract(Strict):
     checks: Checks = Checks()
 
     @model_validator(mode="after")
-    def _names_agree(self) -> Self:
-        if self.target.column in self.features:
-            raise ValueError(f"the target {self.target.column!r} is also a feature")
-        training = [name for name, site in self.sites.items() if site.role == "train"]
-        if len(training) != 1:
-            raise ValueError(f"exactly one site has role 'train', found {len(training)}")
-        if self.reading.columns:
-            for name in (*self.features, self.target.column):
-                if name not in self.reading.columns:
-                    raise ValueError(f"{name!r} is not in 'reading.columns'{did_you_mean(name, self.reading.columns)}")
-        named = [("segments", s.feature) for s in self.segments.values()]
-        named += [("behaviour.directions", d.feature) for d in self.behaviour.directions]
-        named += [("behaviour.invariances", i.feature) for i in self.behaviour.invariances]
-        named += [("behaviour.cases", name) for case in self.behaviour.cases for name in case.row]
-        for where, name in named:
-            if name not in self.features:
-                raise ValueError(f"{where} names {name!r}, not a feature{did_you_mean(name, list(self.features))}")
-        for case in self.behaviour.cases:
-            if case.label not in self.target.labels:
-                raise ValueError(f"behaviour.cases label {case.label!r}{did_you_mean(case.label, self.target.labels)}")
+    def _parts_agree(self) -> Self:
+        found = list(disagreements(self))
+        if found:
+            raise misfits(found)
         return self
 
     @property
@@ -110,9 +97,9 @@ class Contract(Strict):
         return [name for name, site in self.sites.items() if site.role == "external"]
 
 
-def contract_names() -> list[str]:
-    """Names of the contracts in `configs/datasets`."""
-    return sorted(path.stem for path in CONTRACTS.glob("*.yaml"))
+def contract_names(folder: Path = CONTRACTS) -> list[str]:
+    """Names of the contracts in a folder, by default `configs/datasets`."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
 def load_contract(name: str, folder: Path = CONTRACTS) -> Contract:
@@ -124,7 +111,7 @@ def load_contract(name: str, folder: Path = CONTRACTS) -> Contract:
     path = folder / f"{name}.yaml"
     if not path.is_file():
         raise ConfigError(
-            f"data set {name!r} has no contract {path.name}{did_you_mean(name, contract_names())}",
+            f"data set {name!r} has no contract {path.name}{did_you_mean(name, contract_names(folder))}",
             "python run.py data init FILE.csv --target COLUMN",
         )
     contract = read_yaml(path, Contract)

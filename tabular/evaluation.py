@@ -14,7 +14,7 @@ import pandas as pd
 from tabular.bundle import Bundle
 from tabular.contract import Contract, served_contract
 from tabular.export import predict
-from tabular.metrics import Classes, Floats, bootstrap_interval, brier, measure, roc_auc, rounded, row_log_loss
+from tabular.metrics import DIGITS, Classes, Floats, bootstrap_interval, brier, measure, roc_auc, rounded, row_log_loss
 from tabular.tensors import to_classes, to_tensor
 
 
@@ -66,15 +66,18 @@ def evaluate_segments(
 
 
 def losses(contract: Contract, onnx: bytes, rows: pd.DataFrame) -> Floats:
-    """Log loss of each row, (rows,): what the champion gate compares."""
-    return row_log_loss(to_classes(contract, rows), predict(onnx, to_tensor(contract, rows)))
+    """Log loss of each row, (rows,), rounded as it is stored: what the champion gate compares.
+
+    A champion's losses come from the store; unrounded ones beside them would make the same model differ from itself.
+    """
+    return row_log_loss(to_classes(contract, rows), predict(onnx, to_tensor(contract, rows))).round(DIGITS)
 
 
 def champion_loss(contract: Contract, champion: Bundle | None, rows: pd.DataFrame) -> ChampionLoss:
     """The champion on the same rows; a champion of other columns or classes can not be compared and counts as none."""
     if champion is None or _inputs(champion.json("contract.json")) != _inputs(served_contract(contract)):
         return ChampionLoss(None)
-    return ChampionLoss([rounded(loss) for loss in losses(contract, champion.content["model.onnx"], rows)])
+    return ChampionLoss(losses(contract, champion.content["model.onnx"], rows).tolist())
 
 
 def importance(contract: Contract, onnx: bytes, rows: pd.DataFrame, seed: int) -> dict[str, float]:

@@ -18,19 +18,24 @@ class Segment(Strict):
 
 
 class Direction(Strict):
-    """A known effect: moving `feature` by `step` must not move the risk against `risk` on average."""
+    """A known effect: moving `feature` by `step` must not move the probability of `label` against `risk` on average."""
 
     feature: str
     step: float | None = None
     from_code: Code | None = None
     to_code: Code | None = None
+    label: str | None = None
+    """The class whose probability moves; without it the positive one of a binary target."""
     risk: Literal["rises", "falls"]
     source: str
 
     @model_validator(mode="after")
     def _one_way_to_move(self) -> Self:
-        if (self.step is None) == (self.from_code is None or self.to_code is None):
+        codes = (self.from_code is not None) + (self.to_code is not None)
+        if codes != (2 if self.step is None else 0):
             raise ValueError("give either 'step' (numbers) or both 'from_code' and 'to_code' (categories)")
+        if self.step == 0 or (codes and self.from_code == self.to_code):
+            raise ValueError("the move leads nowhere")
         return self
 
 
@@ -46,8 +51,8 @@ class Invariance(Strict):
     """A change of `feature` by at most `within` may move the probability by at most `tolerance`."""
 
     feature: str
-    within: float
-    tolerance: float
+    within: Annotated[float, Field(gt=0)]
+    tolerance: Annotated[float, Field(ge=0, le=1)]
 
 
 class Behaviour(Strict):

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 
-def single_feature_auc(feature: pd.Series[Any], target: pd.Series[Any]) -> float:
+def single_feature_auc(feature: pd.Series[Any], target: pd.Series[Any], ranked: bool) -> float:
     """The best one-vs-rest area under the ROC curve that a column reaches by itself.
 
     Numbers are ranked as they are, in the better direction; categories and booleans by the share of the class
@@ -19,25 +19,25 @@ def single_feature_auc(feature: pd.Series[Any], target: pd.Series[Any]) -> float
     Args:
         feature: Typed values, shape (rows,).
         target: Class labels, shape (rows,); rows without one are left out.
+        ranked: Whether the values are numbers rather than categories.
 
     Returns:
         Between 0.5 (tells nothing) and 1 (tells a class by itself); 0.5 where there is only one class.
     """
     known = target.notna().to_numpy()
     labels = target[known].to_numpy()
-    nominal = not pd.api.types.is_float_dtype(feature.dtype)
     values = feature[known]
     best = 0.5
     for label in pd.unique(labels):
         positive = labels == label
         if positive.all():
             continue
-        if nominal:
+        if not ranked:
             codes, _ = pd.factorize(values, use_na_sentinel=False)
             share = np.bincount(codes, weights=positive) / np.bincount(codes)
             best = max(best, _auc(share[codes], positive))
             continue
-        numbers = values.to_numpy(dtype=np.float64)
+        numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
         for missing in (-np.inf, np.inf):
             auc = _auc(np.where(np.isnan(numbers), missing, numbers), positive)
             best = max(best, auc, 1 - auc)

@@ -96,11 +96,14 @@ def measure(truth: Classes, probabilities: Floats, threshold: float | None) -> d
 def bootstrap_interval(
     truth: Classes, probabilities: Floats, metric: Callable[[Classes, Floats], float], resamples: int, seed: int
 ) -> tuple[float, float]:
-    """95 % percentile interval of a metric over rows drawn with replacement (Efron 1979), NaN resamples left out."""
+    """95 % percentile interval of a metric over rows drawn with replacement (Efron 1979); NaN draws are left out."""
     draw = np.random.default_rng(seed)
     values = []
     for _ in range(resamples):
         rows = draw.integers(0, len(truth), len(truth))
         values.append(metric(truth[rows], probabilities[rows]))
-    low, high = np.nanpercentile(values, [2.5, 97.5])
+    known = [value for value in values if not math.isnan(value)]
+    if not known:
+        return math.nan, math.nan
+    low, high = np.percentile(known, [2.5, 97.5])
     return float(low), float(high)

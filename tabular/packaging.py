@@ -118,7 +118,7 @@ def _serving(
                 for q in np.nanquantile(train[name].astype("Float64").to_numpy(float, na_value=np.nan), QUANTILES)
             ]
             for name, feature in contract.features.items()
-            if feature.type in ("number", "integer")
+            if feature.type in ("number", "integer") and train[name].notna().any()
         },
         "background": [[None if np.isnan(v) else float(v) for v in row] for row in background],
         "example": {
@@ -131,8 +131,9 @@ def _serving(
 def _reference(contract: Contract, onnx: bytes, train: pd.DataFrame) -> bytes:
     """Training rows with the model's probabilities: what drift is measured against."""
     frame = train.copy()
+    probabilities = export.predict(onnx, to_tensor(contract, train)).round(6)
     for index, label in enumerate(contract.target.labels):
-        frame[f"probability {label}"] = export.predict(onnx, to_tensor(contract, train))[:, index].round(6)
+        frame[f"probability {label}"] = probabilities[:, index]
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False)
     return buffer.getvalue()

@@ -12,8 +12,8 @@ import pandas as pd
 
 from project.errors import Refused, Unreachable
 from project.paths import ROOT
-from tabular.cells import allowed, is_missing, is_missing_code, parse_cell, plain
-from tabular.columns import Feature
+from tabular.cells import FALSE, TRUE, allowed, is_missing, is_missing_code, parse_cell, plain
+from tabular.columns import Feature, Target
 from tabular.contract import Contract
 
 
@@ -113,15 +113,28 @@ def typed(contract: Contract, raw: pd.DataFrame) -> Table:
         columns[name] = _as_type(feature, values)
     target = contract.target.column
     if target in raw:
-        labels = {plain(v): c.label for c in contract.target.classes for v in c.values}
+        labels, known = _class_labels(contract.target), ", ".join(contract.target.values)
         found: list[str | None] = []
         for row, cell in enumerate(raw[target].tolist(), start=1):
             label = None if is_missing(cell, contract.reading.missing) else labels.get(plain(cell))
             if label is None:
-                unreadable.append(Unreadable(row, target, str(cell)[:80], f"one of {', '.join(labels)}"))
+                unreadable.append(Unreadable(row, target, str(cell)[:80], f"one of {known}"))
             found.append(label)
         columns[target] = pd.array(found, dtype="string")
     return Table(pd.DataFrame(columns), unreadable)
+
+
+def _class_labels(target: Target) -> dict[str, str]:
+    """Text of a cell to the label of its class; YAML reads an unquoted yes as true, so true stands for all its words."""
+    labels: dict[str, str] = {}
+    for one in target.classes:
+        for value in one.values:
+            if isinstance(value, bool):
+                words = TRUE if value else FALSE
+                labels |= dict.fromkeys((*words, *map(str.upper, words), *map(str.title, words)), one.label)
+            else:
+                labels[plain(value)] = one.label
+    return labels
 
 
 def _bytes(path: str) -> bytes:
@@ -148,7 +161,9 @@ def _read_csv(contract: Contract, content: bytes, name: str) -> pd.DataFrame:
         lines = [line for line in csv.reader(io.StringIO(text), delimiter=how.delimiter, strict=True) if line]
     except csv.Error as error:
         raise Refused(f"{name} is not a CSV file: {error}") from None
-    header = [cell.strip() for cell in lines[0]] if how.header and lines else list(how.columns)
+    if not lines:
+        raise Refused(f"{name} is empty", "check that the download is whole")
+    header = [cell.strip() for cell in lines[0]] if how.header else list(how.columns)
     first = 1 if how.header else 0
     repeated = sorted({column for column in header if header.count(column) > 1})
     if repeated:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from project.errors import Refused
 from tabular.candidates import Parameters, build, grid
 from tabular.contract import Contract
 from tabular.metrics import Classes, Floats, brier, measure, roc_auc, rounded, row_log_loss
@@ -64,10 +65,20 @@ def score_candidate(
 
     Returns:
         The best combination; of equal ones the first written.
+
+    Raises:
+        Refused: A class has fewer rows than there are folds, so that some fold would know nothing of it.
     """
     from joblib import Parallel, delayed
     from sklearn.model_selection import RepeatedStratifiedKFold
 
+    counts = np.bincount(truth, minlength=len(contract.target.labels))
+    if counts.min() < validation.folds:
+        raise Refused(
+            f"class {contract.target.labels[int(counts.argmin())]!r} has {counts.min()} rows to learn from;"
+            f" cross-validation in {validation.folds} folds needs one for each",
+            "collect more rows of it, join it with another class, or ask for fewer folds in configs/training.yaml",
+        )
     splits = list(
         RepeatedStratifiedKFold(n_splits=validation.folds, n_repeats=validation.repeats, random_state=seed).split(
             features, truth
@@ -82,7 +93,8 @@ def score_candidate(
     for index, point in enumerate(points):
         held_out = [of_points[index] for of_points in fits]
         folds = [_score(metric, truth[test], p) for (_, test), p in zip(splits, held_out, strict=True)]
-        if best is not None and not _better(float(np.mean(folds)), best.mean, metric):
+        mean = rounded(float(np.mean(folds)))
+        if best is not None and not _better(mean, best.mean, metric):
             continue
         pooled = np.zeros((len(truth), held_out[0].shape[1]))
         for (_, test), probabilities in zip(splits, held_out, strict=True):
@@ -92,7 +104,7 @@ def score_candidate(
             family=candidate.family,
             complexity=candidate.complexity,
             parameters=point,
-            mean=rounded(float(np.mean(folds))),
+            mean=mean,
             standard_error=rounded(corrected_standard_error(folds, validation.folds)),
             folds=[rounded(value) for value in folds],
             metrics={key: rounded(value) for key, value in measure(truth, pooled, None).items()},
@@ -134,9 +146,9 @@ def choose_threshold(truth: Classes, positive: Floats, cost: Cost) -> float:
     """
     values = np.unique(np.concatenate(([0.0], positive, [1.0])))
     middles = (values[1:] + values[:-1]) / 2
-    alarm = positive[None, :] >= middles[:, None]
-    costs = cost.false_negative * (~alarm & (truth == 1)).sum(axis=1)
-    costs = costs + cost.false_positive * (alarm & (truth == 0)).sum(axis=1)
+    misses = np.searchsorted(np.sort(positive[truth == 1]), middles)
+    alarms = (truth == 0).sum() - np.searchsorted(np.sort(positive[truth == 0]), middles)
+    costs = cost.false_negative * misses + cost.false_positive * alarms
     theory = cost.false_positive / (cost.false_positive + cost.false_negative)
     cheapest = middles[costs == costs.min()]
     return round(float(cheapest[np.abs(cheapest - theory).argmin()]), 4)

@@ -82,6 +82,8 @@ class MetricBound(Strict):
     def _one_bound(self) -> Self:
         if (self.at_least is None) == (self.at_most is None):
             raise ValueError("give one of 'at_least' and 'at_most'")
+        if (self.at_most is None) == (self.metric in LOSSES):
+            raise ValueError(f"{self.metric} is bounded by {'at_most' if self.metric in LOSSES else 'at_least'!r}")
         return self
 
 
@@ -105,7 +107,7 @@ class GateSettings(Strict):
 class TrainingConfig(Strict):
     """`configs/training.yaml`."""
 
-    seed: int
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
     test_share: Annotated[float, Field(gt=0, lt=1)]
     selection_metric: Literal["log_loss", "brier", "roc_auc"]
     profiles: Profiles

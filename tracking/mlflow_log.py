@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from project import aside
 from tabular.bundle import Bundle, write_bundle
 from tabular.choosing import Choice
 from tabular.contract import Contract
@@ -24,12 +24,30 @@ from tracking.registration import Registration
 BUNDLE_PATH, CURVES_FILE = "bundle", "validation_curves.png"
 
 
+@dataclass(frozen=True, slots=True)
+class ActiveRun:
+    """The MLflow run of a step, so that another process can log to it."""
+
+    tracking_uri: str
+    run_id: str
+
+
+def active_run() -> ActiveRun:
+    """The run that ZenML's tracker started for this step."""
+    import mlflow
+
+    run = mlflow.active_run()
+    assert run is not None  # the step asked for a tracker
+    return ActiveRun(mlflow.get_tracking_uri(), run.info.run_id)
+
+
 def log_challenger(
-    contract: Contract, bundle: Bundle, packaged: Packaged, choice: Choice, train: pd.DataFrame
+    run: ActiveRun, contract: Contract, bundle: Bundle, packaged: Packaged, choice: Choice, train: pd.DataFrame
 ) -> Registration:
-    """Log figures, curves, data, bundle and model to the active MLflow run, and register the model as challenger.
+    """Log figures, curves, data, bundle and model to an MLflow run, and register the model as challenger.
 
     Args:
+        run: Of the step; left open for the step to end.
         contract: Names the registered model.
         bundle: What ships.
         packaged: The fitted model behind it.
@@ -39,8 +57,9 @@ def log_challenger(
     import mlflow
     from mlflow.models import infer_signature
 
-    run = mlflow.active_run()
-    assert run is not None  # noqa: S101  ZenML's tracker starts it
+    mlflow.set_tracking_uri(run.tracking_uri)
+    if mlflow.active_run() is None:
+        mlflow.start_run(run.run_id)
     metrics = bundle.json("metrics.json")
     _log_candidates(choice)
     mlflow.log_params({"candidate": choice.chosen.name, "threshold": choice.threshold, **choice.chosen.parameters})
@@ -58,8 +77,8 @@ def log_challenger(
         input_example=example,
         pip_requirements=[f"{name}=={installed(name)}" for name in LIBRARIES],
     )
-    number = _register(contract, bundle, logged.model_uri, run.info.run_id)
-    return Registration(number, run.info.run_id, packaged.parity_difference)
+    number = _register(contract, bundle, logged.model_uri, run.run_id)
+    return Registration(number, run.run_id, packaged.parity_difference)
 
 
 def _register(contract: Contract, bundle: Bundle, model_uri: str, run_id: str) -> str:
@@ -111,7 +130,7 @@ def _log_files(contract: Contract, bundle: Bundle, choice: Choice, train: pd.Dat
 
     with tempfile.TemporaryDirectory() as folder:
         write_bundle(bundle, Path(folder, BUNDLE_PATH))
-        picture = aside.run(curves, contract, to_classes(contract, train), np.array(choice.chosen.probabilities))
+        picture = curves(contract, to_classes(contract, train), np.array(choice.chosen.probabilities))
         Path(folder, CURVES_FILE).write_bytes(picture)
         mlflow.log_artifacts(folder)
 

@@ -5,6 +5,7 @@ from typing import Annotated
 import pandas as pd
 from zenml import get_step_context, step
 
+from project import aside
 from steps.caching import on_imports
 from tabular.bundle import Bundle
 from tabular.choosing import Choice
@@ -12,7 +13,7 @@ from tabular.contract import Contract
 from tabular.packaging import package
 from tabular.sites import rows_of
 from tracking.bundle_materializer import BundleMaterializer
-from tracking.mlflow_log import log_challenger
+from tracking.mlflow_log import active_run, log_challenger
 from tracking.names import Artifact
 from tracking.provenance import provenance
 from tracking.registration import Registration
@@ -54,4 +55,4 @@ def package_model(
     )
     run = get_step_context().pipeline_run
     bundle = packaged.with_provenance(provenance(str(run.id)))
-    return bundle, log_challenger(contract, bundle, packaged, choice, train)
+    return bundle, aside.run(log_challenger, active_run(), contract, bundle, packaged, choice, train)

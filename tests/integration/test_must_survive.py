@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -119,11 +117,13 @@ def test_a_typo_is_found_before_anything_runs(
 
 
 def test_a_port_that_another_program_has(served: Project) -> None:
+    text = (served.root / CONTRACT).read_text()
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        done = served.run("--stack", "local", "--dataset", "penguins", "--port", str(port), "--json")
+        (served.root / "configs/datasets/second.yaml").write_text(text.replace(f"name: {NAME}", "name: second"))
+        done = served.run("--stack", "local", "--dataset", "second", "--port", str(port), "--json")
     said = refusal(done)
     assert said["exit_code"] == Exit.UNREACHABLE
     assert said["error"].startswith(f"port {port} is held by process {os.getpid()} (")
@@ -153,7 +153,7 @@ def test_a_project_that_can_not_be_written(served: Project) -> None:
 @needs_mounts
 @pytest.mark.parametrize("where", ["mlruns", "artifacts"])
 def test_a_disk_that_fills_up_while_a_model_is_packaged(served: Project, edit: Edit, where: str) -> None:
-    edit(TRAINING, "false_negative: 2 ", "false_negative: 4 ")  # another threshold: another bundle of the same scores
+    edit(TRAINING, "false_negative: 2\n", "false_negative: 4\n")  # another threshold: another bundle of the same scores
     (store,) = (served.zenml / "local_stores").glob("*-*")
     folder = {"mlruns": served.root / "mlruns", "artifacts": store / "package_model" / "registration"}[where]
     said = refusal(served.journey(before=_mounted(folder, "-t tmpfs -o size=4k tmpfs")))
@@ -210,7 +210,7 @@ def test_a_damaged_bundle_takes_no_traffic(served: Project) -> None:
 
 def test_a_new_version_takes_over_without_a_failed_request_and_can_be_rolled_back(small: Project, edit: Edit) -> None:
     before, row = small.status(), _example(small)
-    edit(TRAINING, "false_negative: 2 ", "false_negative: 3 ")
+    edit(TRAINING, "false_negative: 2\n", "false_negative: 3\n")
     with load(small, row) as requests:
         done = small.journey()
         assert done.returncode == 0, done.stderr
@@ -233,7 +233,7 @@ def test_a_new_version_takes_over_without_a_failed_request_and_can_be_rolled_bac
 
 
 def test_two_journeys_at_once(small: Project, edit: Edit) -> None:
-    edit(TRAINING, "false_negative: 2 ", "false_negative: 5 ")
+    edit(TRAINING, "false_negative: 2\n", "false_negative: 5\n")
     command = [sys.executable, "run.py", "--stack", "local", "--port", str(small.port), "--json"]
     both = [
         subprocess.Popen(
@@ -255,7 +255,7 @@ def test_two_journeys_at_once(small: Project, edit: Edit) -> None:
 @pytest.mark.parametrize("step", ["load_rows", "score_logistic", "package_model", "promote", "deploy_champion"])
 def test_ctrl_c_at_any_step(served: Project, edit: Edit, step: str) -> None:
     edit(TRAINING, "quick: {folds: 5, repeats: 2}", "quick: {folds: 5, repeats: 3}")
-    edit(TRAINING, "false_negative: 2 ", "false_negative: 6 ")
+    edit(TRAINING, "false_negative: 2\n", "false_negative: 6\n")
     code, shown = served.interrupted(step, *(["--no-cache"] if step == "load_rows" else []))
     assert code == Exit.INTERRUPTED
     assert shown.splitlines()[-2:] == [
@@ -266,7 +266,7 @@ def test_ctrl_c_at_any_step(served: Project, edit: Edit, step: str) -> None:
 
 def test_after_ctrl_c_the_next_run_works(small: Project, edit: Edit) -> None:
     edit(TRAINING, "quick: {folds: 5, repeats: 2}", "quick: {folds: 5, repeats: 3}")
-    edit(TRAINING, "false_negative: 2 ", "false_negative: 6 ")
+    edit(TRAINING, "false_negative: 2\n", "false_negative: 6\n")
     before = small.status()["version"]
     done = small.journey()
     assert done.returncode == 0, done.stderr
@@ -296,7 +296,7 @@ def _champions(project: Project) -> tuple[str, str]:
 
     alias = MlflowClient(f"sqlite:///{project.root / 'mlflow.db'}").get_model_version_by_alias(NAME, "champion")
     with zenml_of(project) as client:
-        return client.get_model_version(NAME, "production").name, f"v{alias.version}"
+        return str(client.get_model_version(NAME, "production").name), f"v{alias.version}"
 
 
 def _mounted(folder: Path, *mounts: str) -> list[str]:

@@ -1,0 +1,29 @@
+"""What runs is the same on every stack: pipelines, steps and the science know none."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from project.paths import ROOT
+from tests.unit.project_rules.tree import PACKAGES, modules
+
+ACTIVE = re.compile(r"active_stack|ACTIVE_STACK")
+READERS = ("stacks/", "deployers/flavors.py", "deployers/__init__.py")
+
+
+@pytest.mark.parametrize("word", ["flavor", "s3://", "seldon", "active_stack"])
+@pytest.mark.parametrize("package", ["pipelines", "steps", "tabular"])
+def test_no_stack_is_named(package: str, word: str) -> None:
+    assert [path.name for path in modules(package) if word in path.read_text(encoding="utf-8").lower()] == []
+
+
+def test_only_stacks_and_the_choice_of_the_deployer_read_the_active_stack() -> None:
+    readers = {
+        str(path.relative_to(ROOT))
+        for package in PACKAGES
+        for path in modules(package)
+        if ACTIVE.search(path.read_text(encoding="utf-8"))
+    }
+    assert {reader for reader in readers if not reader.startswith(READERS)} == set()
