@@ -70,8 +70,8 @@ def _stop() -> None:
     global _process
     process, _process = _process, None
     if process is not None:
-        process.kill()
-        process.wait()
+        with suppress(BrokenPipeError), process:
+            process.kill()
 
 
 def _serve(modules: Sequence[str]) -> None:

@@ -5,32 +5,41 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
+from pydantic import Field, model_validator
 
 from project.strict_yaml import Strict
+from tabular.columns import Feature
 from tabular.contract import Contract
 
 NULL_DRAWS = 40
-"""Draws of the reference against itself: chance alone passes the largest of their distances about once in 40."""
+"""Pairs drawn from the reference: chance alone passes the largest of their distances about once in 40."""
 
+Share = Annotated[float, Field(gt=0, le=1)]
 Outcome = Literal["ok", "watch", "retrain", "too few rows"]
 
 
 class DriftSettings(Strict):
     """Limits of the drift check; effect sizes, so that many rows do not turn a trifle into an alarm."""
 
-    minimum_rows: int
-    drifted_from: float
+    minimum_rows: Annotated[int, Field(ge=1)]
+    drifted_from: Annotated[float, Field(gt=0)]
     """Distance from which a feature counts as drifted: Wasserstein in standard deviations for numbers,
     Jensen-Shannon (0 to 1) for categories; 0.1 is Evidently's own default for both."""
-    missing_rise: float
+    missing_rise: Share
     """Rise of a column's missing share that counts as drift by itself."""
-    watch_from: float
-    retrain_from: float
+    watch_from: Share
+    retrain_from: Share
     """Share of the model's importance that lies in drifted features, 0 to 1."""
+
+    @model_validator(mode="after")
+    def _watch_before_retrain(self) -> Self:
+        if self.watch_from > self.retrain_from:
+            raise ValueError(f"watch_from {self.watch_from:g} is above retrain_from {self.retrain_from:g}")
+        return self
 
 
 class MonitoringConfig(Strict):
@@ -45,9 +54,9 @@ class FeatureDrift:
 
     feature: str
     distance: float | None
-    """None where the new rows have no value at all."""
+    """None where the reference or the new rows have no value at all."""
     by_chance: float
-    """Largest distance of same-sized draws from the reference itself; below it a distance means nothing."""
+    """Largest distance between two draws of these sizes from the reference; below it a distance means nothing."""
     importance: float
     """Share of the model's importance, 0 to 1."""
     missing_before: float
@@ -163,8 +172,7 @@ def _plain(contract: Contract, frame: pd.DataFrame, columns: list[str]) -> pd.Da
         if feature.type in ("number", "integer"):
             plain[name] = frame[name].astype("Float64").astype("float64")
         else:
-            labels = dict(zip(feature.codes, feature.labels, strict=True)) or {True: "yes", False: "no"}
-            plain[name] = frame[name].astype(object).map(labels)
+            plain[name] = frame[name].astype(object).map(_labels(feature))
     return pd.DataFrame(plain)
 
 
@@ -182,7 +190,9 @@ def _feature(
     by_chance = _distance_by_chance(
         contract.features[name].type in ("number", "integer"), before, int(now.notna().sum())
     )
-    drifted = lost or distance is None or bool(distance >= max(settings.drifted_from, by_chance))
+    drifted = lost or (
+        missing_before != missing_now if distance is None else distance >= max(settings.drifted_from, by_chance)
+    )
     return FeatureDrift(
         feature=name,
         distance=None if distance is None else round(distance, 4),
@@ -190,13 +200,21 @@ def _feature(
         importance=round(weight, 4),
         missing_before=round(missing_before, 4),
         missing_now=round(missing_now, 4),
-        direction=_direction(contract, name, before, now) if not lost else f"missing in {missing_now:.0%}",
+        direction=(
+            f"missing in {missing_now:.0%}, before in {missing_before:.0%}"
+            if lost or distance is None
+            else _direction(contract, name, before, now)
+        ),
         drifted=drifted,
     )
 
 
 def _distance_by_chance(number: bool, reference: pd.Series, rows: int) -> float:
-    """The same distances as Evidently's, of seeded draws with replacement from the reference against all of it."""
+    """The same distances as Evidently's, between two seeded draws with replacement from the reference.
+
+    One as large as the reference, one as the new rows: both are samples, and both add to the noise (the bootstrap
+    of a two-sample statistic, Efron and Tibshirani 1993, ch. 16).
+    """
     from scipy.spatial.distance import jensenshannon
     from scipy.stats import wasserstein_distance
 
@@ -207,9 +225,11 @@ def _distance_by_chance(number: bool, reference: pd.Series, rows: int) -> float:
     if number:
         values = known.to_numpy(dtype=np.float64)
         spread = max(float(values.std()), 0.001)  # Evidently's own floor
-        return max(float(wasserstein_distance(values, draw.choice(values, rows))) / spread for _ in range(NULL_DRAWS))
+        pairs = ((draw.choice(values, len(values)), draw.choice(values, rows)) for _ in range(NULL_DRAWS))
+        return max(float(wasserstein_distance(*pair)) / spread for pair in pairs)
     shares = known.value_counts(normalize=True).to_numpy(dtype=np.float64)
-    return max(float(jensenshannon(shares, draw.multinomial(rows, shares) / rows)) for _ in range(NULL_DRAWS))
+    counts = ((draw.multinomial(len(known), shares), draw.multinomial(rows, shares)) for _ in range(NULL_DRAWS))
+    return max(float(jensenshannon(*pair)) for pair in counts)  # it divides by the sums itself
 
 
 def _direction(contract: Contract, name: str, before: pd.Series, now: pd.Series) -> str:
@@ -220,7 +240,9 @@ def _direction(contract: Contract, name: str, before: pd.Series, now: pd.Series)
         move = "higher" if is_now > was else "lower" if is_now < was else "same median"
         return f"{move}: median {was:g} to {is_now:g} {feature.unit}".strip()
     gain = now.value_counts(normalize=True).sub(before.value_counts(normalize=True), fill_value=0.0)
-    code = gain.idxmax()
-    labels: dict[Any, str] = dict(zip(feature.codes, feature.labels, strict=True))
-    label = labels.get(code, str(code))
-    return f"more {label!r}: {float(gain.max()):+.0%}"
+    code, labels = gain.idxmax(), _labels(feature)
+    return f"more {labels.get(code, str(code))!r}: {float(gain.max()):+.0%}"
+
+
+def _labels(feature: Feature) -> dict[Any, str]:
+    return dict(zip(feature.codes, feature.labels, strict=True)) or {True: "yes", False: "no"}

@@ -2,21 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from project.strict_yaml import Strict, did_you_mean
+from project.strict_yaml import Path_, Strict, did_you_mean, misfits
 
 Family = Literal["logistic", "random_forest", "extra_trees", "gradient_boosting"]
 Profile = Literal["quick", "full"]
 Value = float | int | str | None
 
-SEARCHABLE: dict[str, tuple[str, ...]] = {
-    "logistic": ("C", "class_weight"),
-    "random_forest": ("n_estimators", "max_depth", "min_samples_leaf", "max_features", "class_weight"),
-    "extra_trees": ("n_estimators", "max_depth", "min_samples_leaf", "max_features", "class_weight"),
-    "gradient_boosting": ("n_estimators", "learning_rate", "max_depth", "min_samples_leaf", "subsample"),
+LOSSES = frozenset({"log_loss", "brier"})
+"""Metrics of which less is better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The values a parameter takes."""
+
+    words: str
+    holds: Callable[[Value], bool]
+
+
+POSITIVE = Kind("a number above 0", lambda value: isinstance(value, float | int) and value > 0)
+COUNT = Kind("a whole number from 1 on", lambda value: isinstance(value, int) and value >= 1)
+DEPTH = Kind("a whole number from 1 on, or null", lambda value: value is None or COUNT.holds(value))
+SHARE = Kind("a share above 0 and up to 1", lambda value: isinstance(value, float | int) and 0 < value <= 1)
+LEAF = Kind(
+    "a whole number from 1 on, or a share below 1",
+    lambda value: COUNT.holds(value) or (isinstance(value, float) and 0 < value < 1),
+)
+FEATURES = Kind(
+    "sqrt, log2, null, a whole number from 1 on, or a share up to 1",
+    lambda value: value in ("sqrt", "log2", None) or COUNT.holds(value) or SHARE.holds(value),
+)
+WEIGHT = Kind("balanced or null", lambda value: value in ("balanced", None))
+
+_FOREST = {
+    "n_estimators": COUNT,
+    "max_depth": DEPTH,
+    "min_samples_leaf": LEAF,
+    "max_features": FEATURES,
+    "class_weight": WEIGHT,
+}
+SEARCHABLE: dict[str, dict[str, Kind]] = {
+    "logistic": {"C": POSITIVE, "class_weight": WEIGHT},
+    "random_forest": _FOREST,
+    "extra_trees": _FOREST,
+    "gradient_boosting": {
+        "n_estimators": COUNT,
+        "learning_rate": POSITIVE,
+        "max_depth": DEPTH,
+        "min_samples_leaf": LEAF,
+        "subsample": SHARE,
+    },
 }
 """Parameters of each family that a search may set, in scikit-learn's own names."""
 
@@ -42,12 +83,21 @@ class Candidate(Strict):
 
     @model_validator(mode="after")
     def _known_parameters(self) -> Self:
-        allowed = SEARCHABLE[self.family]
-        for space in (self.search.quick, self.search.full):
-            for name in space:
-                if name not in allowed:
-                    raise ValueError(f"{self.family} has no parameter {name!r}{did_you_mean(name, allowed)}")
+        found = [*self._unfit("quick", self.search.quick), *self._unfit("full", self.search.full)]
+        if found:
+            raise misfits(found)
         return self
+
+    def _unfit(self, profile: Profile, space: Mapping[str, Sequence[Value]]) -> Iterator[tuple[Path_, str]]:
+        allowed = SEARCHABLE[self.family]
+        for name, values in space.items():
+            if name not in allowed:
+                near = did_you_mean(name, list(allowed))
+                yield ("search", profile, name), f"{self.family} has no parameter {name!r}{near}"
+                continue
+            for index, value in enumerate(values):
+                if not allowed[name].holds(value):
+                    yield ("search", profile, name, index), f"{value!r} is not {allowed[name].words}"
 
 
 class Validation(Strict):
