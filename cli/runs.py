@@ -17,8 +17,9 @@ from tabular.contract import Contract, load_contract
 from tabular.training_config import Profile, TrainingConfig
 
 if TYPE_CHECKING:
-    from tabular.drift import DriftSettings
     from zenml.models import PipelineRunResponse
+
+    from tabular.drift import DriftSettings
 
 HEAVY = (
     "great_expectations",

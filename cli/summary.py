@@ -118,12 +118,12 @@ def render(found: Mapping[str, Any]) -> str:
             f"Prediction {answer['label']} with probability {answer['probability']:.3f}, for the example row",
             *drift_lines(found["drift"], found["dataset"]),
             "",
-            *(f"{name.capitalize():<11}{path}" for name, path in found["reports"].items()),
-            *(f"{'Drift':<11}{report['report']}" for report in found["drift"]),
-            "MLflow     mlflow ui --backend-store-uri sqlite:///mlflow.db --default-artifact-root ./mlruns"
+            *(f"{name.capitalize():<12}{path}" for name, path in found["reports"].items()),
+            *(f"{'Drift':<12}{report['report']}" for report in found["drift"]),
+            "MLflow      mlflow ui --backend-store-uri sqlite:///mlflow.db --default-artifact-root ./mlruns"
             if found["stack"] == "local"
-            else "MLflow     at the stack's tracking URI: python run.py stack doctor",
-            f"ZenML      zenml login{' --local' if found['stack'] == 'local' else ''}",
+            else "MLflow      at the stack's tracking URI: python run.py stack doctor",
+            f"ZenML       zenml login{' --local' if found['stack'] == 'local' else ''}",
             "",
             f"Done in {found['seconds']} s; {found['dataset']} {version} serves. Next:",
             f"  python run.py endpoint --dataset {found['dataset']}      the URL and a curl to try",

@@ -33,7 +33,7 @@ def start(modules: Sequence[str], quiet: bool = True) -> None:
         modules: In the order in which they will be needed.
         quiet: Whether what its libraries print is dropped; results and errors come back in any case.
     """
-    global _process
+    global _process  # noqa: PLW0603  one per process
     if _process is not None:
         return
     _process = subprocess.Popen(
@@ -88,7 +88,7 @@ def _serve(modules: Sequence[str]) -> None:
             os._exit(0)  # the first process was killed: what it left open is not ours to finish
         try:
             answer: tuple[bool, Any] = (True, function(*args, **kwargs))
-        except Exception as error:  # whatever it is, it belongs to the caller
+        except Exception as error:  # noqa: BLE001  whatever it is, it belongs to the caller
             error.add_note(traceback.format_exc())
             answer = (False, error)
         with suppress(BrokenPipeError):

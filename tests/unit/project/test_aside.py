@@ -23,12 +23,12 @@ def second_process() -> Iterator[None]:
     aside._stop()
 
 
-def test_without_a_second_process_it_runs_here():
+def test_without_a_second_process_it_runs_here() -> None:
     assert aside.run(os.getpid) == os.getpid()
 
 
 @pytest.mark.usefixtures("second_process")
-def test_it_runs_in_another_process_until_that_one_dies_and_then_here():
+def test_it_runs_in_another_process_until_that_one_dies_and_then_here() -> None:
     other = aside.run(os.getpid)
     assert other != os.getpid()
     assert aside.run(os.getpid) == other
@@ -43,7 +43,7 @@ def refuse(cause: str) -> None:
 
 
 @pytest.mark.usefixtures("second_process")
-def test_an_error_comes_back_as_it_was_and_says_where_it_rose():
+def test_an_error_comes_back_as_it_was_and_says_where_it_rose() -> None:
     with pytest.raises(Refused) as caught:
         aside.run(refuse, "no")
     assert (caught.value.cause, caught.value.next_step) == ("no", "try again")
@@ -51,7 +51,7 @@ def test_an_error_comes_back_as_it_was_and_says_where_it_rose():
 
 
 @pytest.mark.parametrize("end", ["os.kill(os.getpid(), 9)", "os.kill(os.getpid(), 15)", "sys.exit(0)"])
-def test_it_ends_with_the_first_process(end: str):
+def test_it_ends_with_the_first_process(end: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", f"{OTHER} print(aside.run(os.getpid), flush=True); {end}"],
         cwd=ROOT,

@@ -36,9 +36,7 @@ finally:
 MANDATORY = {"ZENML_ANALYTICS_OPT_IN", "MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK", "GX_ANALYTICS_ENABLED"}
 
 
-@pytest.mark.parametrize(
-    "command", ["--stack local", "train --stack local", "stack apply local", "stack list", "status"]
-)
+@pytest.mark.parametrize("command", ["train --stack local", "stack apply local", "stack list", "status"])
 def test_a_command_opts_out_before_it_imports_a_library(command: str) -> None:
     plain = {k: v for k, v in os.environ.items() if k not in OPT_OUTS}
     done = subprocess.run(

@@ -1,0 +1,109 @@
+"""Cells of a file as the model's numbers, judged by the very columns that judge a request.
+
+A cell is first read as the JSON value that a client would send for it; `serving.columns.Column` says what that
+value becomes, or that it does not fit and why. Numbers within their range take a short cut to the same result.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from serving.columns import INTEGER_MAX, Column
+from serving.problems import Violation
+from tabular.cells import FALSE, TRUE
+
+REMEMBERED = 10_000
+"""Distinct cells of a column whose number is kept; a column of free text must not fill the memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A cell, or a whole row, that does not fit."""
+
+    row: int
+    """Data row of the file, counted from 1 (a header does not count)."""
+    column: str
+    value: str
+    reason: str
+
+
+class CellReader:
+    """Reads the cells of one column.
+
+    Args:
+        column: The feature as the bundle's contract has it.
+        missing: What stands for "missing" in the file.
+    """
+
+    def __init__(self, column: Column, missing: Sequence[str]) -> None:
+        self.column = column
+        self._missing = frozenset(missing)
+        self._known: dict[object, float | None] = {}
+        # In these bounds a number is what it is: no code for "missing", no value that must be judged.
+        plain = column.type in ("number", "integer") and not column.missing
+        self._low, self._high = (column.low, column.high) if plain else (math.inf, -math.inf)
+
+    def read(self, cells: Sequence[object]) -> tuple[npt.NDArray[np.float64], list[int]]:
+        """Numbers of the cells, shape (cells,), missing ones NaN; and the positions of those that do not fit."""
+        numbers = np.full(len(cells), np.nan)
+        for position, cell in enumerate(cells):
+            try:
+                numbers[position] = float(cell)  # type: ignore[arg-type]
+            except (TypeError, ValueError):
+                continue
+        whole = numbers == np.floor(numbers) if self.column.type == "integer" else True
+        sure = (numbers >= self._low) & (numbers <= self._high) & whole & (np.abs(numbers) <= INTEGER_MAX)
+        bad = []
+        for position in np.flatnonzero(~sure).tolist():
+            number = self._number(cells[position])
+            if number is None:
+                bad.append(position)
+            numbers[position] = math.nan if number is None else number
+        return numbers, bad
+
+    def reject(self, row: int, cell: object) -> Reject:
+        """What a client would be told of this cell."""
+        violation = Violation(self.column.name, self._value(cell), self.column.allowed())
+        return Reject(row, self.column.name, "" if cell is None else str(cell), violation.sentence())
+
+    def _number(self, cell: object) -> float | None:
+        """The cell's number, NaN if it is missing, None if it does not fit."""
+        if cell in self._known:
+            return self._known[cell]
+        try:
+            number: float | None = self.column.number(self._value(cell))
+        except ValueError:
+            number = None
+        if len(self._known) < REMEMBERED:
+            self._known[cell] = number
+        return number
+
+    def _value(self, cell: object) -> object:
+        """The JSON value that a cell means: files have text where a client sends numbers, booleans and null."""
+        if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+            return None
+        if isinstance(cell, bool | int | float):
+            return cell
+        text = str(cell).strip()
+        if text in self._missing:
+            return None
+        if self.column.type == "boolean" and text.lower() in TRUE | FALSE:
+            return text.lower() in TRUE
+        if self.column.type == "category" and isinstance(self.column.codes[0], str):
+            return text
+        for kind in (int, float):
+            try:
+                return kind(text)
+            except ValueError:
+                continue
+        return text
+
+
+def rejects_of(readers: Sequence[CellReader], bad: Sequence[Sequence[int]], first: int,
+               cells: Sequence[Sequence[object]]) -> Iterator[Reject]:
+    raise NotImplementedError

@@ -1,0 +1,73 @@
+"""Files of a user, on this machine or in a store: opened where they are, and replaced as a whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO
+
+import fsspec
+
+from project.errors import ConfigError, ProjectError, Unreachable
+
+READ_ONLY = ("http", "https")
+
+
+@contextmanager
+def opened(path: str) -> Iterator[IO[bytes]]:
+    """Open a file for reading: a path (relative to the working directory) or an address that fsspec knows.
+
+    Raises:
+        Unreachable: It is missing or its store does not answer.
+    """
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(fsspec.open(path, "rb"))
+        except FileNotFoundError:
+            raise Unreachable(f"{path} does not exist", "check the path, or the address and its bucket") from None
+        except Exception as error:  # noqa: BLE001  each store has its own errors; the user needs address and reason
+            raise Unreachable(f"{path} can not be read: {error}", "check the address and the credentials") from None
+        yield file
+
+
+@contextmanager
+def replaced(path: str) -> Iterator[Path]:
+    """A new file to write, which takes the place of `path` when the block ends; if the block fails, nothing changes.
+
+    Raises:
+        ConfigError: An address that can not be written to, or a folder.
+        Unreachable: The store does not take the file.
+        ProjectError: The disk does not.
+    """
+    protocol = path.split("://", maxsplit=1)[0] if "://" in path else ""
+    if protocol in READ_ONLY:
+        raise ConfigError(f"{path} can not be written to", "name a file, or an address in a bucket")
+    with ExitStack() as stack:
+        if protocol:
+            beside = Path(stack.enter_context(tempfile.TemporaryDirectory()), "new")
+        else:
+            target = Path(path)
+            if target.is_dir():
+                raise ConfigError(f"{path} is a folder", "name a file in it")
+            beside = target.with_name(f".{target.name}.{os.getpid()}")
+            _prepare(target)
+            stack.callback(beside.unlink, missing_ok=True)
+        yield beside
+        if not protocol:
+            beside.replace(path)
+            return
+        try:
+            store, key = fsspec.core.url_to_fs(path)
+            store.put_file(str(beside), key)
+        except Exception as error:  # noqa: BLE001  as above
+            raise Unreachable(f"{path} can not be written: {error}", "check the address and the credentials") from None
+
+
+def _prepare(target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ProjectError(f"{target.parent} can not be made: {error.strerror}", "name another folder") from None
