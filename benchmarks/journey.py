@@ -22,6 +22,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -109,7 +110,7 @@ def main() -> None:
         try:
             first = measure(local, folder, environment)
             measure(naive, folder, naive_home)
-            found = {"journey, nothing cached": [], "journey, cached": [], "naive pipeline": []}
+            found: dict[str, Any] = {"journey, nothing cached": [], "journey, cached": [], "naive pipeline": []}
             for _ in range(options.rounds):
                 found["naive pipeline"] += rounds_of({"naive": naive}, 1, folder, naive_home)["naive"]
                 for name, command in {

@@ -15,22 +15,26 @@ from project.errors import Exit
 COMMANDS = {
     "train": "cli.train:train",
     "deploy": "cli.deploy:deploy",
+    "predict": "cli.predict:predict",
     "monitor": "cli.monitor:monitor",
     "rollback": "cli.endpoint:rollback",
     "endpoint": "cli.endpoint:endpoint",
     "status": "cli.endpoint:status",
     "down": "cli.endpoint:down",
     "stack": "cli.stack:stack",
+    "data": "cli.data:data",
 }
 SUMMARIES = {
     "train": "Train, judge and promote; deploy nothing.",
     "deploy": "Put the champion behind its endpoint.",
+    "predict": "Predict a file, or one row at the endpoint.",
     "monitor": "Compare rows of a site with those the champion was trained on.",
     "rollback": "Serve the previous version again.",
     "endpoint": "Print the URL of an endpoint and a request to try.",
     "status": "Say what serves, and where a version comes from.",
     "down": "Stop an endpoint.",
     "stack": "List, apply, compare, examine and export stacks.",
+    "data": "Download, validate, describe, compare and add data sets.",
 }
 
 
@@ -93,6 +97,8 @@ def cli(
     Examples:
       python run.py --stack local                    the whole journey on this machine
       python run.py --stack local --dataset penguins another table, no code
+      python run.py data init FILE.csv --target COL  its contract, to begin with
+      python run.py predict --input IN --output OUT  a file, with the version that serves
       python run.py status                           what serves
     """
     context.obj = {"stack": stack, "dataset": dataset, "debug": debug}

@@ -14,10 +14,14 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def pipeline_options(command: Command) -> Command:
     """Add `--stack`, `--dataset`, `--no-cache`, `--debug` and `--json`."""
+    return stack_options(click.option("--no-cache", is_flag=True, help="Run every step.")(command))
+
+
+def stack_options(command: Command) -> Command:
+    """Add `--stack`, `--dataset`, `--debug` and `--json`."""
     for option in (
         json_option,
         click.option("--debug", is_flag=True, default=_inherited("debug"), help="Show tracebacks and library logs."),
-        click.option("--no-cache", is_flag=True, help="Run every step."),
         click.option(
             "--dataset", default=_inherited("dataset"), help="A contract in configs/datasets.  [default: heart_disease]"
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -15,10 +15,12 @@ from project.paths import CONFIGS
 from project.strict_yaml import read_yaml
 from tabular.contract import Contract, load_contract
 from tabular.training_config import Profile, TrainingConfig
+from tracking.names import Artifact
 
 if TYPE_CHECKING:
     from zenml.models import PipelineRunResponse
 
+    from tabular.batch import BatchFiles, BatchSettings, BatchSummary
     from tabular.drift import DriftSettings
 
 HEAVY = (
@@ -144,6 +146,19 @@ def run_monitoring(session: Session, version: str, sites: list[str]) -> dict[str
         session.contract, session.drift, fingerprints
     )
     return outputs(run)
+
+
+def run_batch_inference(
+    session: Session, version: str, files: BatchFiles, settings: BatchSettings, max_rejects: int | None
+) -> BatchSummary:
+    """Run the batch pipeline with a version of the data set's model."""
+    from zenml import Model
+
+    from pipelines.batch_inference import batch_inference
+
+    model = Model(name=session.contract.name, version=version)
+    run = outputs(batch_inference.with_options(model=model)(files, settings, max_rejects))
+    return cast("BatchSummary", run[f"predict_rows.{Artifact.BATCH_SUMMARY}"].load())
 
 
 def champion_version(session: Session) -> str:

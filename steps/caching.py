@@ -17,7 +17,7 @@ from zenml.config.cache_policy import CachePolicy
 from project.paths import ROOT
 
 LOCK = "requirements.txt"
-OWN = ("project", "steps", "tabular", "tracking", "deployers")
+OWN = ("project", "steps", "tabular", "tracking", "deployers", "serving")
 
 
 def on_imports(step_file: str) -> CachePolicy:

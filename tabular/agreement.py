@@ -37,7 +37,7 @@ def disagreements(contract: Contract) -> Iterator[tuple[Path_, str]]:
         if invariance.feature not in features:
             yield at, _no_feature(invariance.feature, features)
         elif features[invariance.feature].type not in NUMBERS:
-            yield at, f"{invariance.feature!r} is a {features[invariance.feature].type}; only a number moves by 'within'"
+            yield at, f"{invariance.feature!r} is a {features[invariance.feature].type}; only numbers have a 'within'"
     for index, case in enumerate(behaviour.cases):
         for below, message in _case(contract, case):
             yield ("behaviour", "cases", index, *below), message

@@ -7,7 +7,7 @@ value becomes, or that it does not fit and why. Numbers within their range take 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,21 +43,22 @@ class CellReader:
     def __init__(self, column: Column, missing: Sequence[str]) -> None:
         self.column = column
         self._missing = frozenset(missing)
-        self._known: dict[object, float | None] = {}
-        # In these bounds a number is what it is: no code for "missing", no value that must be judged.
-        plain = column.type in ("number", "integer") and not column.missing
-        self._low, self._high = (column.low, column.high) if plain else (math.inf, -math.inf)
+        self._known: dict[str, float | None] = {}
+        self._codes = [code for code in column.missing if not isinstance(code, str)]
+        self._is_number = column.type in ("number", "integer")
 
     def read(self, cells: Sequence[object]) -> tuple[npt.NDArray[np.float64], list[int]]:
         """Numbers of the cells, shape (cells,), missing ones NaN; and the positions of those that do not fit."""
         numbers = np.full(len(cells), np.nan)
-        for position, cell in enumerate(cells):
-            try:
-                numbers[position] = float(cell)  # type: ignore[arg-type]
-            except (TypeError, ValueError):
-                continue
-        whole = numbers == np.floor(numbers) if self.column.type == "integer" else True
-        sure = (numbers >= self._low) & (numbers <= self._high) & whole & (np.abs(numbers) <= INTEGER_MAX)
+        if self._is_number:
+            for position, cell in enumerate(cells):
+                try:
+                    numbers[position] = math.nan if isinstance(cell, bool) else float(cell)  # type: ignore[arg-type]
+                except (TypeError, ValueError):
+                    continue
+        sure = (numbers >= self.column.low) & (numbers <= self.column.high) & ~np.isin(numbers, self._codes)
+        if self.column.type == "integer":
+            sure &= (numbers == np.floor(numbers)) & (np.abs(numbers) <= INTEGER_MAX)
         bad = []
         for position in np.flatnonzero(~sure).tolist():
             number = self._number(cells[position])
@@ -73,13 +74,13 @@ class CellReader:
 
     def _number(self, cell: object) -> float | None:
         """The cell's number, NaN if it is missing, None if it does not fit."""
-        if cell in self._known:
+        if isinstance(cell, str) and cell in self._known:
             return self._known[cell]
         try:
             number: float | None = self.column.number(self._value(cell))
         except ValueError:
             number = None
-        if len(self._known) < REMEMBERED:
+        if isinstance(cell, str) and len(self._known) < REMEMBERED:
             self._known[cell] = number
         return number
 
@@ -102,8 +103,3 @@ class CellReader:
             except ValueError:
                 continue
         return text
-
-
-def rejects_of(readers: Sequence[CellReader], bad: Sequence[Sequence[int]], first: int,
-               cells: Sequence[Sequence[object]]) -> Iterator[Reject]:
-    raise NotImplementedError

@@ -46,7 +46,8 @@ class Target(Strict):
     @property
     def values(self) -> list[str]:
         """The raw values of all classes as they are written."""
-        return [str(value).lower() if isinstance(value, bool) else str(value) for c in self.classes for value in c.values]
+        written = [value for one in self.classes for value in one.values]
+        return [str(value).lower() if isinstance(value, bool) else str(value) for value in written]
 
     @property
     def labels(self) -> list[str]:

@@ -125,7 +125,7 @@ def typed(contract: Contract, raw: pd.DataFrame) -> Table:
 
 
 def _class_labels(target: Target) -> dict[str, str]:
-    """Text of a cell to the label of its class; YAML reads an unquoted yes as true, so true stands for all its words."""
+    """Text of a cell to its class; to YAML an unquoted yes is true, so true stands for all words that mean it."""
     labels: dict[str, str] = {}
     for one in target.classes:
         for value in one.values:

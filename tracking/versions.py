@@ -132,7 +132,7 @@ def _crown(version: ModelVersionResponse) -> None:
     from zenml.metadata.metadata_types import MetadataType
 
     metadata: dict[str, MetadataType] = {PROMOTED_TAG: datetime.now(UTC).isoformat(timespec="seconds")}
-    log_metadata(metadata=metadata, model_name=version.model.name, model_version=version.name)
+    log_metadata(metadata=metadata, model_name=version.model.name, model_version=str(version.name))
     version.set_stage(Stage.CHAMPION, force=True)
 
 

@@ -7,7 +7,7 @@ import json
 import math
 from typing import Any
 
-from project.errors import Refused
+from project.errors import Refused, Unreachable
 from tabular.bundle import Bundle
 
 TOLERANCE = 1e-6
@@ -22,6 +22,24 @@ def health(host: str, port: int) -> tuple[bool, dict[str, Any]]:
     except (OSError, http.client.HTTPException, ValueError) as error:
         return False, {"detail": f"{host}:{port} does not answer: {error}"}
     return status == http.HTTPStatus.OK, answer
+
+
+def predict(host: str, port: int, row: object) -> dict[str, Any]:
+    """The endpoint's answer for one row, given as a JSON object.
+
+    Raises:
+        Refused: The row does not fit the contract; the endpoint's own reason.
+        Unreachable: The endpoint does not answer, or can not now.
+    """
+    try:
+        status, answer = _request(host, port, "POST", "/predict", json.dumps(row), PATIENT)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise Unreachable(f"{host}:{port} does not answer: {error}", "python run.py status") from None
+    if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise Unreachable(f"{host}:{port} can not answer: {answer.get('detail')}", "python run.py status")
+    if status != http.HTTPStatus.OK:
+        raise Refused(str(answer.get("detail")), "python run.py endpoint shows a row that fits")
+    return answer
 
 
 def smoke(host: str, port: int, bundle: Bundle, version: str) -> None:

@@ -17,7 +17,7 @@ from deployers.record import RECORD, Record, now, prepared, read_record, write_j
 from deployers.traffic import Mode, TrafficPlan
 from project.errors import ConfigError, ProjectError, Refused, Unreachable
 from project.paths import ENDPOINTS
-from tabular.bundle import read_bundle, read_manifest
+from tabular.bundle import Bundle, read_bundle, read_manifest
 
 TRAFFIC, RESTORE, BUNDLES, LOCK, PORTS_LOCK = "traffic.json", "traffic.restore.json", "bundles", "lock", ".ports.lock"
 KEPT = 3
@@ -83,6 +83,16 @@ class LocalDeployer:
         workers = tuple(sorted(int(answer["pid"]) for answer in process.acknowledgements(folder)))
         detail = "" if ready else str(answer.get("detail"))
         return Status(record.endpoint, ready, detail, answer.get("version"), workers)
+
+    def bundle(self, name: str) -> tuple[Endpoint, Bundle]:
+        """An endpoint and the bundle of the version behind it, every byte verified; see `Deployer.status`."""
+        endpoint = self._known(name).endpoint
+        return endpoint, read_bundle(bundles.place(self._folder(name) / BUNDLES, endpoint.current.digest))
+
+    def predict(self, name: str, row: object) -> dict[str, Any]:
+        """The endpoint's answer for one row; see `client.predict`."""
+        record = self._known(name)
+        return client.predict(_local(record.host), record.port, row)
 
     def rollback(self, name: str, to: str | None = None) -> Endpoint:
         """See `Deployer.rollback`."""

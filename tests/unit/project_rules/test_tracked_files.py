@@ -20,3 +20,8 @@ FORBIDDEN = {
 def test_no_tracked_file_holds(kind: str) -> None:
     pattern = re.compile(FORBIDDEN[kind])
     assert [f"{path}: {match[0]}" for path, text in texts() for match in pattern.finditer(text)] == []
+
+
+def test_a_noqa_says_why() -> None:
+    bare = re.compile(r"# noqa(?:: *[A-Z]+[0-9]+(?:, ?[A-Z]+[0-9]+)*)?$", re.MULTILINE)
+    assert [path for path, text in texts() if path.endswith(".py") and bare.search(text)] == []

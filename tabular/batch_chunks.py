@@ -1,0 +1,172 @@
+"""A file of rows in chunks: CSV or Parquet, from a disk or a store, never held whole."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import IO, TYPE_CHECKING
+
+from project.errors import Refused
+from project.strict_yaml import did_you_mean
+from tabular.batch_cells import Reject
+from tabular.contract import Reading
+from tabular.files import opened
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+DELIMITERS = ",;\t|"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some rows of a file, by column."""
+
+    rows: Sequence[int]
+    """Number of each row, counted from 1."""
+    cells: dict[str, Sequence[object]]
+    broken: list[Reject]
+    """Rows between them that have too many or too few cells."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowFile:
+    """An opened file: its columns, and its rows."""
+
+    types: dict[str, pa.DataType]
+    """Column to its type, in the order of the file; text in a CSV."""
+    chunks: Iterator[Chunk]
+
+
+@contextmanager
+def open_rows(path: str, reading: Reading, features: Sequence[str], size: int) -> Iterator[RowFile]:
+    """Open a CSV or Parquet file (by its name's ending).
+
+    Args:
+        path: A path or an address.
+        reading: How CSV files of the data set are written; a file with a header may also be given where the data
+            set's own files have none.
+        features: Names by which a header is known from a first row.
+        size: Rows per chunk.
+
+    Raises:
+        Unreachable: It is missing or its store does not answer.
+        Refused: It is not such a file.
+    """
+    with opened(path) as file:
+        if is_parquet(path):
+            yield _parquet(file, path, size)
+            return
+        try:
+            with io.TextIOWrapper(file, encoding=reading.encoding, newline="") as text:
+                yield _csv(text, path, reading, features, size)
+        except UnicodeDecodeError as error:
+            raise Refused(
+                f"{path} is not {reading.encoding}: {error.reason}", "save the file in that encoding"
+            ) from None
+        except csv.Error as error:
+            raise Refused(f"{path} is not a CSV file: {error}", "check its quotes and that it is whole") from None
+
+
+def is_parquet(path: str) -> bool:
+    """Whether a file is Parquet, by its name's ending; every other file is a CSV."""
+    return path.lower().endswith((".parquet", ".pq"))
+
+
+def check_columns(found: Sequence[str], features: Sequence[str], known: Sequence[str], path: str) -> None:
+    """Refuse a file that lacks a feature or has a column that nobody asked for.
+
+    Args:
+        found: The file's columns.
+        features: What must be there.
+        known: What may be there besides.
+        path: For the message.
+
+    Raises:
+        Refused: A column is missing, unknown, or stands there twice.
+    """
+    repeated = next((name for name in found if list(found).count(name) > 1), None)
+    if repeated is not None:
+        raise Refused(f"{path}: column {repeated!r} stands twice in the header")
+    for name in features:
+        if name not in found:
+            raise Refused(
+                f"{path}: column {name!r} is missing{did_you_mean(name, found)}",
+                "name the columns as the contract does; leave cells empty where a value is not known",
+            )
+    for name in found:
+        if name not in features and name not in known:
+            raise Refused(
+                f"{path}: unknown column {name!r}; allowed: {', '.join(features)}",
+                f"remove it, or --keep {name} to have it in the output",
+            )
+
+
+def _parquet(file: IO[bytes], path: str, size: int) -> RowFile:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        stored = pq.ParquetFile(file)
+    except (pa.ArrowException, OSError) as error:
+        raise Refused(f"{path} is not a Parquet file: {error}") from None
+    schema = stored.schema_arrow
+
+    def chunks() -> Iterator[Chunk]:
+        first = 1
+        for batch in stored.iter_batches(batch_size=size):
+            cells: dict[str, Sequence[object]] = {name: batch[name].to_pylist() for name in schema.names}
+            yield Chunk(range(first, first + batch.num_rows), cells, [])
+            first += batch.num_rows
+
+    return RowFile({field.name: field.type for field in schema}, chunks())
+
+
+def _csv(text: io.TextIOBase, path: str, reading: Reading, features: Sequence[str], size: int) -> RowFile:
+    import pyarrow as pa
+
+    lines = (line for line in csv.reader(text, delimiter=reading.delimiter, strict=True) if line)
+    first = next(lines, None)
+    if first is None:
+        raise Refused(f"{path} is empty")
+    first[0] = first[0].removeprefix("\ufeff")
+    names = [cell.strip() for cell in first]
+    if reading.header or set(names) & set(features):
+        rest = lines
+    else:
+        names = list(reading.columns)
+        if len(first) == len(features) < len(names):
+            names = [name for name in names if name in features]
+        rest = _with_first(first, lines)
+    other = next((mark for mark in DELIMITERS if mark != reading.delimiter and mark in first[0]), None)
+    if len(first) == 1 and len(features) > 1 and other is not None:
+        raise Refused(
+            f"{path}: the cells are separated by {other!r}, expected {reading.delimiter!r}",
+            "save the file with that separator",
+        )
+    return RowFile(dict.fromkeys(names, pa.string()), _csv_chunks(names, rest, reading, size))
+
+
+def _with_first(first: list[str], lines: Iterator[list[str]]) -> Iterator[list[str]]:
+    yield first
+    yield from lines
+
+
+def _csv_chunks(names: list[str], lines: Iterator[list[str]], reading: Reading, size: int) -> Iterator[Chunk]:
+    before = 0
+    while block := list(islice(lines, size)):
+        rows, whole, broken = [], [], []
+        for row, line in enumerate(block, start=before + 1):
+            if len(line) == len(names):
+                rows.append(row)
+                whole.append(line)
+            else:
+                what = f"the row has {len(line)} cells; expected {len(names)}, separated by {reading.delimiter!r}"
+                broken.append(Reject(row, "", reading.delimiter.join(line), what))
+        columns = zip(*whole, strict=True) if whole else [()] * len(names)
+        yield Chunk(rows, dict(zip(names, columns, strict=True)), broken)
+        before += len(block)

@@ -1,0 +1,61 @@
+"""The committed bundle is what the first journey makes: same data, config and lock, same digest."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from pathlib import Path
+
+import pytest
+
+from project.paths import ROOT
+from tabular.bundle import read_bundle
+from tabular.contract import load_contract
+from tests.integration.conftest import Journey
+from tests.integration.project_copy import refusal
+
+REFERENCE = ROOT / "models/heart_disease"
+
+
+@pytest.mark.skipif(platform.machine() not in {"x86_64", "AMD64"}, reason="the digest is promised per architecture")
+def test_the_first_journey_rebuilds_the_reference_bundle(journey: Journey) -> None:
+    assert read_bundle(REFERENCE).digest == journey.found["promotion"]["digest"]
+
+
+def test_train_writes_the_bundle_over_an_older_one_and_over_nothing_else(journey: Journey, tmp_path: Path) -> None:
+    older = shutil.copytree(REFERENCE, tmp_path / "older")
+    (older / "model_card.md").write_text("changed")
+    done = journey.project.run("train", "--stack", "local", "--bundle", str(older))
+    assert done.returncode == 0, done.stderr
+    assert read_bundle(older).digest == journey.found["promotion"]["digest"]
+    assert [path.name for path in tmp_path.iterdir()] == ["older"]
+
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "mine.txt").write_text("keep")
+    said = refusal(journey.project.run("train", "--stack", "local", "--json", "--bundle", str(notes)))
+    assert said == {
+        "error": f"{notes} exists and is not a bundle; nothing was written",
+        "next": "name another folder",
+        "exit_code": 3,
+    }
+    assert [path.name for path in notes.iterdir()] == ["mine.txt"]
+
+
+def test_lineage_leads_from_a_version_to_its_data_and_runs(journey: Journey) -> None:
+    done = journey.project.run("status", "--lineage", "v1", "--stack", "local", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["model"], found["version"], found["stage"]) == ("heart_disease", "v1", "production")
+    assert found["digest"] == journey.found["promotion"]["digest"]
+    sites = load_contract("heart_disease").sites
+    assert found["files"] == {name: site.sha256 for name, site in sites.items()}
+    assert found["candidate"] == next(s["candidate"] for s in journey.found["leaderboard"] if s["chosen"])
+    assert len(found["gates"]) == len(journey.found["gates"])
+    assert found["zenml_run"].startswith("training-")
+    assert len(found["mlflow_run"]) == 32
+
+    said = refusal(journey.project.run("status", "--lineage", "v9", "--stack", "local", "--json"))
+    assert said["exit_code"] == 2
+    assert said["error"] == "heart_disease has no version 'v9'; allowed: v1"
