@@ -26,6 +26,9 @@ def explained(error: BaseException) -> ProjectError:
         if isinstance(cause, OSError) and cause.errno in DISK:
             what, then = DISK[cause.errno]
             return ProjectError(f"{what}: {cause.filename2 or cause.filename or cause}", then)
+        if isinstance(cause, FileNotFoundError):
+            gone = f"a file of an earlier run is gone: {cause.filename or _line(str(cause))}"
+            return ProjectError(gone, "restore it, or python run.py --no-cache")
         text = str(cause)
         if "database is locked" in text:
             return Unreachable(
@@ -50,7 +53,7 @@ def _chain(error: BaseException) -> list[BaseException]:
     following: BaseException | None = error
     while following is not None and following not in found:
         found.append(following)
-        following = following.__cause__ or following.__context__
+        following = following.__cause__ or (None if following.__suppress_context__ else following.__context__)
     return found
 
 

@@ -36,7 +36,7 @@ def monitor(
     from project.strict_yaml import did_you_mean
     from tabular.contract import Site
 
-    session = begin(stack, dataset, not no_cache, debug)
+    session = begin(stack, dataset, not no_cache, debug, ("evidently",))
     contract = session.contract
     if path:
         known = {**contract.sites, "input": Site(role="external", path=path)}

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--bundle", "folder", type=click.Path(path_type=Path), help="A bundle to use instead of the champion.")
 @click.option("--pipeline", is_flag=True, help="Run as a ZenML pipeline on the stack, with the registry's champion.")
 @click.option("--row", metavar="JSON", help="Ask the endpoint for one row instead.")
-def predict(
+def predict(  # noqa: PLR0913, PLR0917  one per option
     stack: str | None,
     dataset: str,
     debug: bool,
@@ -84,12 +84,11 @@ def _predict_row(dataset: str, text: str, as_json: bool) -> None:
         row = json.loads(text)
     except ValueError as error:
         raise ConfigError(f"--row is not JSON: {error}", f"python run.py endpoint --dataset {dataset}") from None
+    if not isinstance(row, dict):
+        raise ConfigError("--row is not a JSON object of field names and values", "python run.py endpoint")
     answer = LocalDeployer().predict(dataset, row)
-    answers = answer if isinstance(answer, list) else [answer]
-    lines = [
-        f"{one['label']} with probability {one['probability']:.3f}, {one['model']} {one['version']}" for one in answers
-    ]
-    emit(answer, "\n".join(lines), as_json)
+    said = f"{answer['label']} with probability {answer['probability']:.3f}, {answer['model']} {answer['version']}"
+    emit(answer, said, as_json)
 
 
 def _files(dataset: str, source: str, output: str, rejects: str | None, keep: tuple[str, ...]) -> BatchFiles:
@@ -151,7 +150,8 @@ def _text(said: Mapping[str, Any]) -> str:
     reasons = ", ".join(f"{column or 'row length'} {count:,}" for column, count in said["reasons"].items())
     return "\n".join(
         [
-            f"Predicted  {said['predicted']:,} of {said['rows']:,} rows with {said['model']} {said['version']}: {labels}",
+            f"Predicted  {said['predicted']:,} of {said['rows']:,} rows: {labels}",
+            f"Model      {said['model']} {said['version']}, digest {said['digest'][:12]}",
             f"Rejected   {said['rejected']:,}" + (f" ({reasons})" if reasons else ""),
             f"Answers    {said['output']}",
             f"Rejects    {said['rejects']}",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -11,7 +13,7 @@ import click
 from cli.progress import quieten, show_progress
 from project import aside
 from project.errors import ConfigError, ProjectError
-from project.paths import CONFIGS
+from project.paths import CONFIGS, ROOT
 from project.strict_yaml import read_yaml
 from tabular.contract import Contract, load_contract
 from tabular.training_config import Profile, TrainingConfig
@@ -47,8 +49,15 @@ class Session:
     cache: bool
 
 
-def begin(stack: str | None, dataset: str, cache: bool, debug: bool) -> Session:
+def begin(stack: str | None, dataset: str, cache: bool, debug: bool, imports: Sequence[str] = ()) -> Session:
     """Read the contract and every config, choose the stack, take over the console.
+
+    Args:
+        stack: The stack to use; None for the active one.
+        dataset: Names the contract.
+        cache: Whether steps may be taken from the cache.
+        debug: Whether ZenML's console stays.
+        imports: What the second process of a local run imports; without any there is none.
 
     Raises:
         ConfigError: No such contract or stack, or a config that can not be used; nothing has run yet.
@@ -63,11 +72,11 @@ def begin(stack: str | None, dataset: str, cache: bool, debug: bool) -> Session:
     click.echo(f"{contract.title}, {f'stack {stack}' if stack else 'the active stack'}", err=True)
     from stacks.selection import runs_here, use_stack
 
-    if stack and runs_here(stack):
-        aside.start(HEAVY, quiet=not debug)
+    if imports and stack and runs_here(stack):
+        aside.start(imports, quiet=not debug)
     chosen = use_stack(stack)
-    if runs_here(chosen):
-        aside.start(HEAVY, quiet=not debug)
+    if imports and runs_here(chosen):
+        aside.start(imports, quiet=not debug)
     show_progress(debug)
     session = Session(chosen, contract, config, drift, cache)
     _follow_rollback(session)
@@ -112,6 +121,8 @@ def run_training(session: Session, profile: Profile, jobs: int) -> dict[str, Any
     from tabular.reading import fingerprint
     from tracking.registry import registry_identity
 
+    if not os.access(ROOT, os.W_OK):
+        raise ProjectError(f"{ROOT} can not be written: models and reports go there", "work in a folder of your own")
     contract = session.contract
     fingerprints = {name: fingerprint(site.path) for name, site in contract.sites.items()}
     data_sha256 = sha256("".join(f"{name} {value}\n" for name, value in sorted(fingerprints.items())).encode())

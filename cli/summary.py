@@ -127,7 +127,9 @@ def render(found: Mapping[str, Any]) -> str:
             "",
             f"Done in {found['seconds']} s; {found['dataset']} {version} serves. Next:",
             f"  python run.py endpoint --dataset {found['dataset']}      the URL and a curl to try",
-            f"  python run.py monitor --dataset {found['dataset']}       drift at every other site",
+            f"  python run.py monitor --dataset {found['dataset']}       drift at every other site"
+            if found["drift"]
+            else f"  python run.py monitor --dataset {found['dataset']} --input FILE   drift of new rows",
             f"  python run.py train --full --dataset {found['dataset']}  search the whole space",
             f"  python run.py down --dataset {found['dataset']}          stop the endpoint",
         ]

@@ -34,11 +34,11 @@ def train(
       python run.py train --bundle models/heart_disease
     """
     from cli import summary
-    from cli.runs import begin, run_training
+    from cli.runs import HEAVY, begin, run_training
     from tabular.bundle import replace_bundle
     from tracking.names import Artifact
 
-    session = begin(stack, dataset, not no_cache, debug)
+    session = begin(stack, dataset, not no_cache, debug, HEAVY)
     outputs = run_training(session, "quick" if quick else "full", jobs)
     found = summary.training(session, outputs)
     if bundle:

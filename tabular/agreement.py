@@ -26,9 +26,9 @@ def disagreements(contract: Contract) -> Iterator[tuple[Path_, str]]:
         if segment.feature not in features:
             yield (*at, "feature"), _no_feature(segment.feature, features)
         elif bool(segment.edges) != (features[segment.feature].type in NUMBERS):
-            yield at, "'edges' cut a number into ranges; a category or boolean has none, a number needs them"
+            yield at, "edges cut a number into ranges; a category or boolean has none, a number needs them"
         if any(low >= high for low, high in itertools.pairwise(segment.edges)):
-            yield (*at, "edges"), "'edges' must rise"
+            yield (*at, "edges"), "the edges must rise"
     for index, direction in enumerate(behaviour.directions):
         for key, message in _direction(contract, direction):
             yield ("behaviour", "directions", index, key), message

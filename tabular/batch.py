@@ -55,7 +55,7 @@ class BatchFiles:
     output: str
     rejects: str
     """Always a CSV."""
-    reading: Reading = Reading()
+    reading: Reading
     """How CSV files of the data set are written."""
     ignored: tuple[str, ...] = ()
     """Columns that may be there and are not looked at, such as the target."""

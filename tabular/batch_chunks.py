@@ -129,7 +129,7 @@ def _parquet(file: IO[bytes], path: str, size: int) -> RowFile:
 def _csv(text: io.TextIOBase, path: str, reading: Reading, features: Sequence[str], size: int) -> RowFile:
     import pyarrow as pa
 
-    lines = (line for line in csv.reader(text, delimiter=reading.delimiter, strict=True) if line)
+    lines: Iterator[list[str]] = (line for line in csv.reader(text, delimiter=reading.delimiter, strict=True) if line)
     first = next(lines, None)
     if first is None:
         raise Refused(f"{path} is empty")

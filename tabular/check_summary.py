@@ -65,8 +65,10 @@ def check_sites(contract: Contract, rows: pd.DataFrame, unreadable: UnreadableCe
             f"<summary>{html.escape(site)}: {report.rows} rows, {state}</summary>"
             f'<iframe title="{html.escape(site)}" srcdoc="{html.escape(report.html)}"></iframe></details>'
         )
+    summary = CheckSummary(sites)
     page = (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Data checks</title>'
-        f"<style>{STYLE}</style>{''.join(pages)}</html>"
+        f"<style>{STYLE}</style><h1>Data checks: {'all rules hold' if summary.passed else 'rules are broken'}</h1>"
+        f"{''.join(pages)}</html>"
     )
-    return CheckSummary(sites), page
+    return summary, page

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from project.errors import ConfigError
 from project.paths import CONTRACTS
-from project.strict_yaml import Strict, did_you_mean, misfits, read_yaml
+from project.strict_yaml import Strict, did_you_mean, misfits, read_tree, shown, validate
 from tabular.agreement import disagreements
 from tabular.columns import Feature, Target
 from tabular.expectations import Behaviour, Checks, Segment
@@ -114,9 +114,11 @@ def load_contract(name: str, folder: Path = CONTRACTS) -> Contract:
             f"data set {name!r} has no contract {path.name}{did_you_mean(name, contract_names(folder))}",
             "python run.py data init FILE.csv --target COLUMN",
         )
-    contract = read_yaml(path, Contract)
+    value, lines = read_tree(path)
+    contract = validate(value, Contract, path, lines)
     if contract.name != name:
-        raise ConfigError(f"{path.name}: name is {contract.name!r}, the file says {name!r}")
+        line = lines[("name",)]
+        raise ConfigError(f"{shown(path)}:{line}: name is {contract.name!r}, the file says {name!r}")
     return contract
 
 

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from project.strict_yaml import Strict
 from tabular.columns import Feature
 from tabular.contract import Contract
+from tabular.drift_page import with_verdict
 
 NULL_DRAWS = 40
 """Pairs drawn from the reference: chance alone passes the largest of their distances about once in 40."""
@@ -110,7 +111,11 @@ def check_drift(
         report = DriftReport(site, len(current), "too few rows", 0.0, [], f"collect {settings.minimum_rows} rows first")
         text = html.escape(f"{site}: {len(current)} rows, at least {settings.minimum_rows} are needed to judge drift")
         return report, f"<!doctype html><meta charset='utf-8'><title>Drift</title><p>{text}</p>"
-    measurable = [name for name in contract.features if current[name].notna().any() and reference[name].notna().any()]
+    measurable = [
+        name
+        for name in sorted(contract.features, key=lambda name: -weights[name])
+        if current[name].notna().any() and reference[name].notna().any()
+    ]
     distances, page = _evidently(contract, reference, current, measurable, settings)
     features = [
         _feature(contract, name, distances.get(name), weights[name], reference[name], current[name], settings)
@@ -126,7 +131,8 @@ def check_drift(
         "watch": f"python run.py monitor --dataset {contract.name} --site {site}",
         "retrain": f"python run.py train --dataset {contract.name} --full",
     }
-    return DriftReport(site, len(current), outcome, share, features, follow[outcome]), page
+    report = DriftReport(site, len(current), outcome, share, features, follow[outcome])
+    return report, with_verdict(page, contract, report)
 
 
 def _evidently(

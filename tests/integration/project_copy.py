@@ -70,6 +70,13 @@ class Project:
         """Run the whole journey, answering with JSON."""
         return self.run("--stack", "local", "--port", str(self.port), "--json", *arguments, before=before)
 
+    def started(self) -> subprocess.Popen[str]:
+        """The whole journey, answering with JSON, while it runs."""
+        command = [sys.executable, "run.py", "--stack", "local", "--port", str(self.port), "--json"]
+        return subprocess.Popen(
+            command, cwd=self.root, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
     def interrupted(self, step: str, *arguments: str) -> tuple[int, str]:
         """Run the journey on a terminal and press Ctrl-C when `step` has started; exit code and what was shown."""
         command = [sys.executable, "run.py", "--stack", "local", "--port", str(self.port), *arguments]

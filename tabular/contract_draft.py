@@ -1,0 +1,263 @@
+"""A first contract from a file: types, codes and ranges as they were seen, for a person to correct."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from project.errors import ConfigError, Refused
+from project.paths import CONTRACTS, ROOT
+from project.strict_yaml import did_you_mean, shown
+from tabular.cells import FALSE, TRUE
+from tabular.contract import Contract
+from tabular.files import replaced
+from tabular.leakage import single_feature_auc
+from tabular.reading import typed
+from tabular.sniffing import Sniffed, sniff
+
+MOST_CLASSES, LEAST_PER_CLASS, MOST_CODES, MOST_ODD = 20, 10, 50, 3
+PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9 _./+-]*")
+IDENTIFIER = re.compile(r"(^|_|\b)(id|ids|uuid|guid|index|key|no|nr|rownames?)$|^unnamed", re.IGNORECASE)
+YES = ("yes", "true", "1", "y", "t", "positive", "pos")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A contract as text, and what its reader must look at."""
+
+    name: str
+    text: str
+    remarks: list[str]
+
+
+@dataclass(slots=True)
+class _Column:
+    """What a column looks like: the lines of its feature, or why it is left out."""
+
+    lines: list[str] = field(default_factory=list)
+    left_out: str = ""
+
+
+def draft_contract(path: str, target: str, name: str | None = None) -> Draft:
+    """Look at a file and write down what it seems to be.
+
+    Args:
+        path: CSV or Parquet with a header; a path or an address.
+        target: The column to predict.
+        name: Of the data set; from the file's name where None.
+
+    Raises:
+        ConfigError: There is no such column, or the name can not be used.
+        Refused: The file or its target can not be learnt from.
+        Unreachable: The file is missing or its store does not answer.
+    """
+    found = sniff(path)
+    columns = [str(column) for column in found.frame.columns]
+    if target not in columns:
+        raise ConfigError(f"{path} has no column {target!r}{did_you_mean(target, columns)}", "name it with --target")
+    slug = name or re.sub(r"[^a-z0-9]+", "_", Path(path).stem.lower()).strip("_")[:40]
+    if not re.fullmatch("[a-z][a-z0-9_]{0,39}", slug):
+        raise ConfigError(f"{slug!r} is no name for a data set: small letters, digits and _", "give one with --name")
+    classes = _classes(found.frame[target], target)
+    looked_at = {column: _column(found.frame[column], column) for column in columns if column != target}
+    features = {column: seen for column, seen in looked_at.items() if not seen.left_out}
+    if not features:
+        reasons = "; ".join(f"{column}: {seen.left_out}" for column, seen in looked_at.items())
+        raise Refused(f"{path} has no column to learn from: {reasons or 'only the target'}")
+    remarks = [f"{column} is left out: {seen.left_out}" for column, seen in looked_at.items() if seen.left_out]
+    place = path if "://" in path else shown_from_root(Path(path).resolve())
+    body = [*_head(slug, found, target, classes), *_feature_lines(features, remarks), *_site_lines(slug, place, found)]
+    checks, smells = _checks(Contract.model_validate(yaml.safe_load("\n".join(body))), found.frame)
+    return Draft(slug, "\n".join([*body, *checks]) + "\n", [*remarks, *smells])
+
+
+def write_draft(draft: Draft, folder: Path = CONTRACTS) -> Path:
+    """Write a draft as `configs/datasets/NAME.yaml`.
+
+    Raises:
+        ConfigError: There is such a contract already.
+    """
+    path = folder / f"{draft.name}.yaml"
+    if path.exists():
+        raise ConfigError(f"{shown(path)} exists and was not changed", "give the data set another --name")
+    with replaced(str(path)) as file:
+        file.write_text(draft.text, encoding="utf-8")
+    return path
+
+
+def shown_from_root(path: Path) -> str:
+    """A path as a contract names it: relative to the project where it lies inside."""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+def _classes(cells: pd.Series[Any], target: str) -> dict[Any, int]:
+    """Values of the target and how many rows have each, the most frequent first."""
+    lost = [str(row) for row in range(1, len(cells) + 1) if cells.iloc[row - 1] is None]
+    if lost:
+        raise Refused(
+            f"target {target!r} is missing in {len(lost)} rows: {', '.join(lost[:5])}{', …' if len(lost) > 5 else ''}",
+            "remove these rows: nothing can be learnt from them",
+        )
+    counts = Counter[Any]()
+    for cell, rows in cells.value_counts().items():
+        counts[_value(cell)] += int(rows)
+    if len(counts) < 2:
+        raise Refused(f"target {target!r} has a single value, {next(iter(counts))!r}", "name another --target")
+    if len(counts) > MOST_CLASSES:
+        kind = "numbers: a quantity, not classes" if all(_number(v) is not None for v in counts) else "values"
+        raise Refused(
+            f"target {target!r} has {len(counts)} different {kind}; at most {MOST_CLASSES} classes can be told apart",
+            "name another --target, or write the classes into a column",
+        )
+    rare = [f"{value!r} ({n})" for value, n in counts.items() if n < LEAST_PER_CLASS]
+    if rare:
+        raise Refused(
+            f"target {target!r} has classes of fewer than {LEAST_PER_CLASS} rows: {', '.join(rare)}",
+            "collect more rows of them, or join or remove these classes",
+        )
+    return dict(counts.most_common())
+
+
+def _column(cells: pd.Series[Any], name: str) -> _Column:
+    known = cells.dropna()
+    values = sorted({str(cell) for cell in known})
+    numbers = {text: number for text in values if (number := _number(text)) is not None}
+    odd = [text for text in values if text not in numbers]
+    if len(known) < len(cells) / 2:
+        return _Column(left_out=f"missing in {1 - len(known) / len(cells):.0%} of the rows")
+    if len(values) == 1:
+        return _Column(left_out=f"the same value {values[0]!r} in every row that has one")
+    if name.startswith("_"):
+        return _Column(left_out="names that begin with _ are taken")
+    if {text.lower() for text in values} <= TRUE | FALSE:
+        return _Column(["type: boolean"])
+    if not odd or (len(numbers) > MOST_ODD * 3 and len(odd) <= MOST_ODD):
+        return _number_column(known, name, numbers, odd)
+    if len(values) > MOST_CODES:
+        what = "looks like an identifier" if len(values) == len(known) else "free text or too many codes"
+        return _Column(left_out=f"{len(values)} different texts, {what}")
+    return _Column(["type: category", f"values: [{', '.join(map(_scalar, values))}]"])
+
+
+def _number_column(known: pd.Series[Any], name: str, numbers: dict[str, float], odd: Sequence[str]) -> _Column:
+    low, high = min(numbers.values()), max(numbers.values())
+    whole = all(number == int(number) for number in numbers.values())
+    steps = whole and len(numbers) == len(known) == high - low + 1
+    if whole and len(numbers) == len(known) and (steps or IDENTIFIER.search(name)):
+        return _Column(left_out="a different whole number in every row, looks like an identifier")
+    room = (high - low) / 2  # on each side, so that the first new row is not refused
+    lowest, highest = _rounded(low - room, math.floor), _rounded(high + room, math.ceil)
+    lines = [
+        f"type: {'integer' if whole else 'number'}",
+        f"minimum: {_scalar(lowest if low < 0 else max(0.0, lowest))}",
+        f"maximum: {_scalar(highest)}   # seen: {_scalar(low)} to {_scalar(high)}",
+    ]
+    if odd:
+        lines.append(f"missing: [{', '.join(map(_scalar, odd))}]   # no numbers: taken as not measured")
+    return _Column(lines)
+
+
+def _head(name: str, found: Sniffed, target: str, classes: dict[Any, int]) -> Iterator[str]:
+    yield "# A first contract, written from the file alone: correct what only a person can know. Every range is wider"
+    yield "# than what was seen; a value outside is refused in training and at the endpoint."
+    yield f"name: {name}"
+    yield f"title: {name.replace('_', ' ').capitalize()}"
+    yield "source:   # where the data comes from and under which terms: shown in the model card"
+    yield from ("  page: unknown", "  licence: unknown", "  citation: unknown", "")
+    yield "reading:"
+    how = found.reading.model_dump(exclude_defaults=True)
+    for key, value in {**how, "missing": found.reading.missing}.items():
+        yield f"  {key}: {[*map(str, value)] if isinstance(value, list) else _scalar(value)}"
+    yield from ("", "target:", f"  column: {_scalar(target)}")
+    if len(classes) == 2:
+        values = list(classes)
+        positive = next((value for value in values if str(value).lower() in YES), values[-1])
+        yield f"  positive: {_scalar(str(positive))}   # the class whose probability is judged against the threshold"
+    yield "  classes:"
+    for value, count in classes.items():
+        yield f"    - {{label: {_scalar(str(value))}, values: [{_scalar(value)}]}}   # {count:,} rows"
+    yield ""
+
+
+def _feature_lines(features: dict[str, _Column], remarks: Sequence[str]) -> Iterator[str]:
+    yield "features:   # add 'description', 'unit', and 'nullable: false' where a value must be there"
+    for remark in remarks:
+        yield f"  # {' '.join(remark.split())}"
+    for name, seen in features.items():
+        yield f"  {_scalar(name)}:"
+        yield from (f"    {line}" for line in seen.lines)
+    yield ""
+
+
+def _site_lines(name: str, place: str, found: Sniffed) -> Iterator[str]:
+    yield "sites:   # add files of other places with 'role: external': they are reported on, never learnt from"
+    yield f"  {name}:"
+    yield "    role: train"
+    yield f"    path: {_scalar(place)}"
+    yield f"    sha256: {found.sha256}"
+
+
+def _checks(contract: Contract, frame: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Limits that this very file would break, set to what it has; and what that may mean."""
+    rows = typed(contract, frame).rows
+    limits, target = contract.checks, rows[contract.target.column]
+    found: list[str] = []
+    remarks: list[str] = []
+    if len(rows) < limits.minimum_rows:
+        found.append(f"  minimum_rows: {len(rows)}")
+        remarks.append(f"{len(rows)} rows are few: read every figure with its interval")
+    share = float(target.value_counts(normalize=True).min())
+    if share < limits.minimum_class_share:
+        found.append(f"  minimum_class_share: {_rounded(share, math.floor):g}")
+    twins = float(rows.duplicated(keep=False).mean())
+    if twins > limits.maximum_duplicate_share:
+        found.append(f"  maximum_duplicate_share: {min(1.0, _rounded(twins, math.ceil)):g}")
+        remarks.append(f"{twins:.0%} of the rows have a twin: held-out figures flatter the model")
+    alone = {name: single_feature_auc(rows[name], target) for name in contract.features}
+    telling = [name for name, auc in alone.items() if auc > limits.maximum_single_feature_auc]
+    if telling:
+        found.append("  maximum_single_feature_auc: 1   # see the features below; then set it back to 0.98")
+        found += [f"  # {name} alone tells a class (AUC {alone[name]:.3f})" for name in telling]
+        remarks += [f"{name} alone tells a class (AUC {alone[name]:.3f}): is it known before?" for name in telling]
+    return (["", "checks:", *found] if found else []), remarks
+
+
+def _value(cell: object) -> Any:
+    """A class as the contract writes it: whole numbers as such."""
+    number = None if isinstance(cell, bool) else _number(str(cell))
+    return int(number) if number is not None and number == int(number) else cell
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _rounded(value: float, how: Any) -> float:
+    """To two digits that count, away from what was seen."""
+    if value == 0:
+        return 0.0
+    unit = 10.0 ** (math.floor(math.log10(abs(value))) - 1)
+    return float(how(value / unit) * unit)
+
+
+def _scalar(value: object) -> str:
+    """A value as YAML writes it, quoted where it would be read as something else."""
+    if isinstance(value, float) and value == int(value):
+        return str(int(value))
+    if isinstance(value, str):
+        if PLAIN.fullmatch(value) and isinstance(yaml.safe_load(value), str):
+            return value
+        return str(yaml.safe_dump(value, default_style='"', width=10_000, allow_unicode=True)).strip()
+    return str(yaml.safe_dump(value)).split("\n", maxsplit=1)[0]
