@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import functools
-import importlib.metadata
 import logging
 import os
 from collections.abc import Iterator
@@ -27,6 +25,7 @@ from stacks.server import (
     user_url,
     writing,
 )
+from stacks.startup import lighten_zenml
 from stacks.substitution import resolve
 
 if TYPE_CHECKING:
@@ -129,7 +128,7 @@ def _client(name: str, server: LocalServer | RemoteServer | None) -> Client:
     from zenml.utils import source_utils
 
     source_utils.set_custom_source_root(str(ROOT))
-    importlib.metadata.packages_distributions = _packages_distributions
+    lighten_zenml()
     settings = {key: value for key, value in os.environ.items() if key.startswith("ZENML_") and key not in _NO_STORE}
     if _last.get("settings") == settings and GlobalConfiguration.get_instance() is _last["configuration"]:
         return Client()
@@ -144,10 +143,6 @@ def _client(name: str, server: LocalServer | RemoteServer | None) -> Client:
         raise Unreachable(f"the ZenML server of stack {name!r} refused: {first}", command) from error
     _last.update(settings=settings, configuration=GlobalConfiguration.get_instance())
     return client
-
-
-_packages_distributions = functools.cache(importlib.metadata.packages_distributions)
-"""ZenML asks which package a type comes from for every artifact, and each answer walks all installed files: 0.5 s."""
 
 
 @contextmanager

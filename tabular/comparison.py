@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabular.cells import plain
-
 SHOWN = 5
 
 
@@ -63,7 +61,15 @@ def compare(first: pd.DataFrame, second: pd.DataFrame) -> Comparison:
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.map(lambda cell: "" if cell is None or cell is pd.NA or cell != cell else plain(cell))  # noqa: PLR0124
+    return frame.astype(object).where(frame.notna(), "").map(_text)
+
+
+def _text(cell: object) -> str:
+    try:
+        number = float(cell)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return str(cell).strip()
+    return str(int(number)) if number.is_integer() else repr(number)
 
 
 def _column(before: pd.Series[Any], after: pd.Series[Any]) -> list[str]:

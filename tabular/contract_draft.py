@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,17 @@ import yaml
 from project.errors import ConfigError, Refused
 from project.paths import CONTRACTS, ROOT
 from project.strict_yaml import did_you_mean, shown
+from tabular import contract_text as text
 from tabular.cells import FALSE, TRUE
 from tabular.contract import Contract
+from tabular.contract_text import scalar
 from tabular.files import replaced
 from tabular.leakage import single_feature_auc
 from tabular.reading import typed
-from tabular.sniffing import Sniffed, sniff
+from tabular.sniffing import sniff
 
 MOST_CLASSES, LEAST_PER_CLASS, MOST_CODES, MOST_ODD = 20, 10, 50, 3
-PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9 _./+-]*")
 IDENTIFIER = re.compile(r"(^|_|\b)(id|ids|uuid|guid|index|key|no|nr|rownames?)$|^unnamed", re.IGNORECASE)
-YES = ("yes", "true", "1", "y", "t", "positive", "pos")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,11 @@ def draft_contract(path: str, target: str, name: str | None = None) -> Draft:
         raise Refused(f"{path} has no column to learn from: {reasons or 'only the target'}")
     remarks = [f"{column} is left out: {seen.left_out}" for column, seen in looked_at.items() if seen.left_out]
     place = path if "://" in path else shown_from_root(Path(path).resolve())
-    body = [*_head(slug, found, target, classes), *_feature_lines(features, remarks), *_site_lines(slug, place, found)]
+    body = [
+        *text.head(slug, found, target, classes),
+        *text.features({column: seen.lines for column, seen in features.items()}, remarks),
+        *text.site(slug, place, found),
+    ]
     checks, smells = _checks(Contract.model_validate(yaml.safe_load("\n".join(body))), found.frame)
     return Draft(slug, "\n".join([*body, *checks]) + "\n", [*remarks, *smells])
 
@@ -144,7 +148,7 @@ def _column(cells: pd.Series[Any], name: str) -> _Column:
     if len(values) > MOST_CODES:
         what = "looks like an identifier" if len(values) == len(known) else "free text or too many codes"
         return _Column(left_out=f"{len(values)} different texts, {what}")
-    return _Column(["type: category", f"values: [{', '.join(map(_scalar, values))}]"])
+    return _Column(["type: category", f"values: [{', '.join(map(scalar, values))}]"])
 
 
 def _number_column(known: pd.Series[Any], name: str, numbers: dict[str, float], odd: Sequence[str]) -> _Column:
@@ -157,52 +161,12 @@ def _number_column(known: pd.Series[Any], name: str, numbers: dict[str, float], 
     lowest, highest = _rounded(low - room, math.floor), _rounded(high + room, math.ceil)
     lines = [
         f"type: {'integer' if whole else 'number'}",
-        f"minimum: {_scalar(lowest if low < 0 else max(0.0, lowest))}",
-        f"maximum: {_scalar(highest)}   # seen: {_scalar(low)} to {_scalar(high)}",
+        f"minimum: {scalar(lowest if low < 0 else max(0.0, lowest))}",
+        f"maximum: {scalar(highest)}   # seen: {scalar(low)} to {scalar(high)}",
     ]
     if odd:
-        lines.append(f"missing: [{', '.join(map(_scalar, odd))}]   # no numbers: taken as not measured")
+        lines.append(f"missing: [{', '.join(map(scalar, odd))}]   # no numbers: taken as not measured")
     return _Column(lines)
-
-
-def _head(name: str, found: Sniffed, target: str, classes: dict[Any, int]) -> Iterator[str]:
-    yield "# A first contract, written from the file alone: correct what only a person can know. Every range is wider"
-    yield "# than what was seen; a value outside is refused in training and at the endpoint."
-    yield f"name: {name}"
-    yield f"title: {name.replace('_', ' ').capitalize()}"
-    yield "source:   # where the data comes from and under which terms: shown in the model card"
-    yield from ("  page: unknown", "  licence: unknown", "  citation: unknown", "")
-    yield "reading:"
-    how = found.reading.model_dump(exclude_defaults=True)
-    for key, value in {**how, "missing": found.reading.missing}.items():
-        yield f"  {key}: {[*map(str, value)] if isinstance(value, list) else _scalar(value)}"
-    yield from ("", "target:", f"  column: {_scalar(target)}")
-    if len(classes) == 2:
-        values = list(classes)
-        positive = next((value for value in values if str(value).lower() in YES), values[-1])
-        yield f"  positive: {_scalar(str(positive))}   # the class whose probability is judged against the threshold"
-    yield "  classes:"
-    for value, count in classes.items():
-        yield f"    - {{label: {_scalar(str(value))}, values: [{_scalar(value)}]}}   # {count:,} rows"
-    yield ""
-
-
-def _feature_lines(features: dict[str, _Column], remarks: Sequence[str]) -> Iterator[str]:
-    yield "features:   # add 'description', 'unit', and 'nullable: false' where a value must be there"
-    for remark in remarks:
-        yield f"  # {' '.join(remark.split())}"
-    for name, seen in features.items():
-        yield f"  {_scalar(name)}:"
-        yield from (f"    {line}" for line in seen.lines)
-    yield ""
-
-
-def _site_lines(name: str, place: str, found: Sniffed) -> Iterator[str]:
-    yield "sites:   # add files of other places with 'role: external': they are reported on, never learnt from"
-    yield f"  {name}:"
-    yield "    role: train"
-    yield f"    path: {_scalar(place)}"
-    yield f"    sha256: {found.sha256}"
 
 
 def _checks(contract: Contract, frame: pd.DataFrame) -> tuple[list[str], list[str]]:
@@ -250,14 +214,3 @@ def _rounded(value: float, how: Any) -> float:
         return 0.0
     unit = 10.0 ** (math.floor(math.log10(abs(value))) - 1)
     return float(how(value / unit) * unit)
-
-
-def _scalar(value: object) -> str:
-    """A value as YAML writes it, quoted where it would be read as something else."""
-    if isinstance(value, float) and value == int(value):
-        return str(int(value))
-    if isinstance(value, str):
-        if PLAIN.fullmatch(value) and isinstance(yaml.safe_load(value), str):
-            return value
-        return str(yaml.safe_dump(value, default_style='"', width=10_000, allow_unicode=True)).strip()
-    return str(yaml.safe_dump(value)).split("\n", maxsplit=1)[0]

@@ -7,17 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
-import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
 from project.strict_yaml import Strict
+from tabular.chance import distance_by_chance
 from tabular.columns import Feature
 from tabular.contract import Contract
 from tabular.drift_page import with_verdict
-
-NULL_DRAWS = 40
-"""Pairs drawn from the reference: chance alone passes the largest of their distances about once in 40."""
 
 Share = Annotated[float, Field(gt=0, le=1)]
 Outcome = Literal["ok", "watch", "retrain", "too few rows"]
@@ -105,8 +102,7 @@ def check_drift(
     Returns:
         The report, and Evidently's HTML page (a plain page where there are too few rows to compare).
     """
-    total = sum(importance.values()) or 1.0
-    weights = {name: importance.get(name, 0.0) / total for name in contract.features}
+    weights = _weights(contract, importance)
     if len(current) < settings.minimum_rows:
         report = DriftReport(site, len(current), "too few rows", 0.0, [], f"collect {settings.minimum_rows} rows first")
         text = html.escape(f"{site}: {len(current)} rows, at least {settings.minimum_rows} are needed to judge drift")
@@ -133,6 +129,13 @@ def check_drift(
     }
     report = DriftReport(site, len(current), outcome, share, features, follow[outcome])
     return report, with_verdict(page, contract, report)
+
+
+def _weights(contract: Contract, importance: Mapping[str, float]) -> dict[str, float]:
+    """Shares of the importance; a model that looks at nothing is judged by all its features alike."""
+    total = sum(importance.values())
+    even = 1 / len(contract.features)
+    return {name: importance.get(name, 0.0) / total if total else even for name in contract.features}
 
 
 def _evidently(
@@ -193,7 +196,7 @@ def _feature(
 ) -> FeatureDrift:
     missing_before, missing_now = float(before.isna().mean()), float(now.isna().mean())
     lost = missing_now - missing_before >= settings.missing_rise
-    by_chance = _distance_by_chance(
+    by_chance = distance_by_chance(
         contract.features[name].type in ("number", "integer"), before, int(now.notna().sum())
     )
     drifted = lost or (
@@ -213,29 +216,6 @@ def _feature(
         ),
         drifted=drifted,
     )
-
-
-def _distance_by_chance(number: bool, reference: pd.Series, rows: int) -> float:
-    """The same distances as Evidently's, between two seeded draws with replacement from the reference.
-
-    One as large as the reference, one as the new rows: both are samples, and both add to the noise (the bootstrap
-    of a two-sample statistic, Efron and Tibshirani 1993, ch. 16).
-    """
-    from scipy.spatial.distance import jensenshannon
-    from scipy.stats import wasserstein_distance
-
-    known = reference.dropna()
-    if rows == 0 or known.empty:
-        return 0.0
-    draw = np.random.default_rng(0)
-    if number:
-        values = known.to_numpy(dtype=np.float64)
-        spread = max(float(values.std()), 0.001)  # Evidently's own floor
-        pairs = ((draw.choice(values, len(values)), draw.choice(values, rows)) for _ in range(NULL_DRAWS))
-        return max(float(wasserstein_distance(*pair)) / spread for pair in pairs)
-    shares = known.value_counts(normalize=True).to_numpy(dtype=np.float64)
-    counts = ((draw.multinomial(len(known), shares), draw.multinomial(rows, shares)) for _ in range(NULL_DRAWS))
-    return max(float(jensenshannon(*pair)) for pair in counts)  # it divides by the sums itself
 
 
 def _direction(contract: Contract, name: str, before: pd.Series, now: pd.Series) -> str:

@@ -1,0 +1,25 @@
+"""What ZenML 0.98 does in every process that costs seconds and that no run of ours needs."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+
+_packages_distributions = functools.cache(importlib.metadata.packages_distributions)
+
+
+def lighten_zenml() -> None:
+    """Answer once what ZenML asks often, and leave out an import it makes for materializers that we have no use for.
+
+    For every artifact ZenML asks which package its type comes from, and each answer walks all installed files (0.5 s).
+    Before it compiles the first pipeline, it imports scikit-learn for the materializers of its estimators (1.4 s);
+    our steps hand over bundles, and a run whose steps are all cached needs no scikit-learn.
+    """
+    from zenml.integrations.sklearn import SklearnIntegration
+
+    importlib.metadata.packages_distributions = _packages_distributions
+    SklearnIntegration.activate = classmethod(_nothing)  # type: ignore[assignment, method-assign]
+
+
+def _nothing(_: type) -> None:
+    pass

@@ -1,0 +1,68 @@
+"""The parts of a first contract as YAML with comments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from tabular.sniffing import Sniffed
+
+PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9 _./+-]*")
+YES = ("yes", "true", "1", "y", "t", "positive", "pos")
+
+
+def head(name: str, found: Sniffed, target: str, classes: Mapping[Any, int]) -> Iterator[str]:
+    """Name, source, reading and target; `classes` are the target's values and their rows."""
+    yield "# A first contract, written from the file alone: correct what only a person can know. Every range is wider"
+    yield "# than what was seen; a value outside is refused in training and at the endpoint."
+    yield f"name: {name}"
+    yield f"title: {name.replace('_', ' ').capitalize()}"
+    yield "source:   # where the data comes from and under which terms: shown in the model card"
+    yield from ("  page: unknown", "  licence: unknown", "  citation: unknown", "")
+    yield "reading:"
+    how = found.reading.model_dump(exclude_defaults=True)
+    for key, value in {**how, "missing": found.reading.missing}.items():
+        yield f"  {key}: {[*map(str, value)] if isinstance(value, list) else scalar(value)}"
+    yield from ("", "target:", f"  column: {scalar(target)}")
+    if len(classes) == 2:
+        values = list(classes)
+        positive = next((value for value in values if str(value).lower() in YES), values[-1])
+        yield f"  positive: {scalar(str(positive))}   # the class whose probability is judged against the threshold"
+    yield "  classes:"
+    for value, count in classes.items():
+        yield f"    - {{label: {scalar(str(value))}, values: [{scalar(value)}]}}   # {count:,} rows"
+    yield ""
+
+
+def features(lines: Mapping[str, Sequence[str]], remarks: Sequence[str]) -> Iterator[str]:
+    """The features, each with the lines it has, after a remark on each column that is left out."""
+    yield "features:   # add 'description', 'unit', and 'nullable: false' where a value must be there"
+    for remark in remarks:
+        yield f"  # {' '.join(remark.split())}"
+    for name, its in lines.items():
+        yield f"  {scalar(name)}:"
+        yield from (f"    {line}" for line in its)
+    yield ""
+
+
+def site(name: str, place: str, found: Sniffed) -> Iterator[str]:
+    """The one site there is."""
+    yield "sites:   # add files of other places with 'role: external': they are reported on, never learnt from"
+    yield f"  {name}:"
+    yield "    role: train"
+    yield f"    path: {scalar(place)}"
+    yield f"    sha256: {found.sha256}"
+
+
+def scalar(value: object) -> str:
+    """A value as YAML writes it, quoted where it would be read as something else."""
+    if isinstance(value, float) and value == int(value):
+        return str(int(value))
+    if isinstance(value, str):
+        if PLAIN.fullmatch(value) and isinstance(yaml.safe_load(value), str):
+            return value
+        return str(yaml.safe_dump(value, default_style='"', width=10_000, allow_unicode=True)).strip()
+    return str(yaml.safe_dump(value)).split("\n", maxsplit=1)[0]
