@@ -19,16 +19,19 @@ def pipeline_options(command: Command) -> Command:
 
 def stack_options(command: Command) -> Command:
     """Add `--stack`, `--dataset`, `--debug` and `--json`."""
-    for option in (
-        json_option,
-        click.option("--debug", is_flag=True, default=_inherited("debug"), help="Show tracebacks and library logs."),
-        click.option(
-            "--dataset", default=_inherited("dataset"), help="A contract in configs/datasets.  [default: heart_disease]"
-        ),
-        click.option("--stack", default=_inherited("stack"), help="Where to run; without it the active ZenML stack."),
-    ):
-        command = option(command)
-    return command
+    command = click.option(
+        "--debug", is_flag=True, default=_inherited("debug"), help="Show tracebacks and library logs."
+    )(data_options(command))
+    return click.option(
+        "--stack", default=_inherited("stack"), help="Where to run; without it the active ZenML stack."
+    )(command)
+
+
+def data_options(command: Command) -> Command:
+    """Add `--dataset` and `--json`."""
+    return click.option(
+        "--dataset", default=_inherited("dataset"), help="A contract in configs/datasets.  [default: heart_disease]"
+    )(json_option(command))
 
 
 def _inherited(name: str) -> Callable[[], Any]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--bundle", "folder", type=click.Path(path_type=Path), help="A bundle to use instead of the champion.")
 @click.option("--pipeline", is_flag=True, help="Run as a ZenML pipeline on the stack, with the registry's champion.")
 @click.option("--row", metavar="JSON", help="Ask the endpoint for one row instead.")
-def predict(  # noqa: PLR0913, PLR0917  one per option
+def predict(
     stack: str | None,
     dataset: str,
     debug: bool,

@@ -19,11 +19,11 @@ from project.errors import ConfigError, Refused
 from project.strict_yaml import Strict, did_you_mean
 from serving.columns import Column
 from tabular.batch_cells import CellReader, Reject
-from tabular.batch_chunks import Chunk, check_columns, is_parquet, open_rows
+from tabular.batch_chunks import Chunk, check_columns, open_rows
 from tabular.bundle import Bundle
 from tabular.contract import Reading
 from tabular.export import INPUT, OUTPUT, session
-from tabular.files import replaced
+from tabular.files import is_parquet, replaced
 from tabular.metrics import Classes, decide
 
 if TYPE_CHECKING:

@@ -14,12 +14,11 @@ from project.errors import Refused
 from project.strict_yaml import did_you_mean
 from tabular.batch_cells import Reject
 from tabular.contract import Reading
-from tabular.files import opened
+from tabular.files import is_parquet, opened
+from tabular.sniffing import DELIMITERS
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-DELIMITERS = ",;\t|"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +69,6 @@ def open_rows(path: str, reading: Reading, features: Sequence[str], size: int) -
             ) from None
         except csv.Error as error:
             raise Refused(f"{path} is not a CSV file: {error}", "check its quotes and that it is whole") from None
-
-
-def is_parquet(path: str) -> bool:
-    """Whether a file is Parquet, by its name's ending; every other file is a CSV."""
-    return path.lower().endswith((".parquet", ".pq"))
 
 
 def check_columns(found: Sequence[str], features: Sequence[str], known: Sequence[str], path: str) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from project.errors import Refused
+from tabular.check_report import CheckReport
 from tabular.checks import check_rows
 from tabular.contract import Contract
 from tabular.sites import UnreadableCells, tables
@@ -50,25 +52,32 @@ class CheckSummary:
 
 def check_sites(contract: Contract, rows: pd.DataFrame, unreadable: UnreadableCells) -> tuple[CheckSummary, str]:
     """Check every site; the page holds Great Expectations' data docs of each."""
-    sites, pages = [], []
-    for site, table in tables(rows, unreadable).items():
-        report = check_rows(contract, table, site)
-        refusal = ""
-        try:
-            report.raise_if_failed()
-        except Refused as error:
-            refusal = error.cause
-        sites.append(SiteSummary(site, report.rows, report.rules, [str(v) for v in report.violations], refusal))
+    reports = [check_rows(contract, table, site) for site, table in tables(rows, unreadable).items()]
+    return CheckSummary([_summary(report) for report in reports]), page(reports)
+
+
+def page(reports: Sequence[CheckReport]) -> str:
+    """One HTML page of several sites' data docs, those with broken rules unfolded."""
+    parts = []
+    for report in reports:
         state = "passed" if report.passed else f"{len(report.violations)} of {report.rules} rules broken"
-        pages.append(
+        parts.append(
             f"<details {'' if report.passed else 'open'}>"
-            f"<summary>{html.escape(site)}: {report.rows} rows, {state}</summary>"
-            f'<iframe title="{html.escape(site)}" srcdoc="{html.escape(report.html)}"></iframe></details>'
+            f"<summary>{html.escape(report.site)}: {report.rows} rows, {state}</summary>"
+            f'<iframe title="{html.escape(report.site)}" srcdoc="{html.escape(report.html)}"></iframe></details>'
         )
-    summary = CheckSummary(sites)
-    page = (
+    verdict = "all rules hold" if all(report.passed for report in reports) else "rules are broken"
+    return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Data checks</title>'
-        f"<style>{STYLE}</style><h1>Data checks: {'all rules hold' if summary.passed else 'rules are broken'}</h1>"
-        f"{''.join(pages)}</html>"
+        f"<style>{STYLE}</style><h1>Data checks: {verdict}</h1>"
+        f"{''.join(parts)}</html>"
     )
-    return summary, page
+
+
+def _summary(report: CheckReport) -> SiteSummary:
+    refusal = ""
+    try:
+        report.raise_if_failed()
+    except Refused as error:
+        refusal = error.cause
+    return SiteSummary(report.site, report.rows, report.rules, [str(v) for v in report.violations], refusal)

@@ -8,6 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from project.errors import Refused
+from tabular.cells import is_missing
+from tabular.contract import Contract
+from tabular.files import opened
+from tabular.reading import located, raw_table
+from tabular.sniffing import sniff
+
 SHOWN = 5
 
 
@@ -58,6 +65,30 @@ def compare(first: pd.DataFrame, second: pd.DataFrame) -> Comparison:
         rows_new=int(-moved[moved < 0].sum()),
         columns=differences,
     )
+
+
+def raw_rows(contract: Contract, name: str) -> pd.DataFrame:
+    """Rows as they are written, every column of the file, None where a value is missing.
+
+    Args:
+        contract: Says how the data set's files are written.
+        name: A site of the contract, or a file: one written like the contract's own, else any CSV or Parquet.
+
+    Raises:
+        Unreachable: It is missing or its store does not answer.
+        Refused: It is no table.
+    """
+    place = located(contract.sites[name].path) if name in contract.sites else name
+    with opened(place) as file:
+        content = file.read()
+    try:
+        raw = raw_table(contract, content, name).astype(object)
+    except Refused:
+        if name in contract.sites:
+            raise
+        return sniff(name).frame
+    missing = raw.map(lambda cell: is_missing(cell, contract.reading.missing))
+    return raw.mask(missing, None)
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:

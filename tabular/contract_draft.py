@@ -185,7 +185,10 @@ def _checks(contract: Contract, frame: pd.DataFrame) -> tuple[list[str], list[st
     if twins > limits.maximum_duplicate_share:
         found.append(f"  maximum_duplicate_share: {min(1.0, _rounded(twins, math.ceil)):g}")
         remarks.append(f"{twins:.0%} of the rows have a twin: held-out figures flatter the model")
-    alone = {name: single_feature_auc(rows[name], target) for name in contract.features}
+    alone = {
+        name: single_feature_auc(rows[name], target, ranked=feature.type in ("number", "integer"))
+        for name, feature in contract.features.items()
+    }
     telling = [name for name, auc in alone.items() if auc > limits.maximum_single_feature_auc]
     if telling:
         found.append("  maximum_single_feature_auc: 1   # see the features below; then set it back to 0.98")

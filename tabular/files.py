@@ -16,6 +16,11 @@ from project.errors import ConfigError, ProjectError, Unreachable
 READ_ONLY = ("http", "https")
 
 
+def is_parquet(path: str) -> bool:
+    """Whether a file is Parquet, by its name's ending; every other file is a CSV."""
+    return path.lower().endswith((".parquet", ".pq"))
+
+
 @contextmanager
 def opened(path: str) -> Iterator[IO[bytes]]:
     """Open a file for reading: a path (relative to the working directory) or an address that fsspec knows.

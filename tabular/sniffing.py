@@ -10,13 +10,13 @@ from itertools import islice
 import pandas as pd
 
 from project.errors import Refused
-from tabular.batch_chunks import DELIMITERS, is_parquet
 from tabular.bundle import sha256
 from tabular.contract import Reading
-from tabular.files import opened
+from tabular.files import is_parquet, opened
 
 SIGNS = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?", "-", ".", "#N/A")
 """What people write where a value is missing."""
+DELIMITERS = ",;\t|"
 LOOKED_AT = 100
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -136,14 +137,22 @@ def _log_files(contract: Contract, bundle: Bundle, choice: Choice, train: pd.Dat
 
 
 def _flat(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """`test_roc_auc`, `external_va_roc_auc`, `validation_brier`, `importance_cp`: one number per name."""
+    """`test_roc_auc`, `external_va_roc_auc`, `validation_brier`, `importance_cp`: one number per name.
+
+    What MLflow takes for no name of a metric, such as the brackets of `width (cm)`, becomes an underscore.
+    """
     parts: list[tuple[str, Mapping[str, Any]]] = [
         ("validation", metrics["validation"]),
         ("test", metrics["test"]["metrics"]),
         ("importance", metrics["importance"]),
         *((f"external_{site}", figures["metrics"]) for site, figures in metrics["external"].items()),
     ]
-    return {f"{part}_{name}": value for part, values in parts for name, value in values.items() if value is not None}
+    return {
+        re.sub(r"[^\w. -]", "_", f"{part}_{name}"): value
+        for part, values in parts
+        for name, value in values.items()
+        if value is not None
+    }
 
 
 def _own_types(model: Any) -> list[str]:

@@ -1,6 +1,6 @@
-"""Import the named modules and print what code of ours did meanwhile; run in a process of its own.
+"""Import the named modules and print what is then imported; run in a process of its own.
 
-Watched: writing, connecting, starting processes or threads, reading the environment. What a library does on its own
+With `--watch` also what code of ours did meanwhile, which takes three times as long: writing, connecting, starting processes or threads, reading the environment. What a library does on its own
 account is not ours: the nearest caller outside the standard library counts.
 """
 
@@ -66,5 +66,7 @@ def _caller() -> str:
 if __name__ == "__main__":
     sys.path[0] = ROOT
     sys.modules["__main__"].__file__ = f"{ROOT}run.py"  # ZenML looks for the project beside the main module
-    found = watch(lambda: [importlib.import_module(name) for name in sys.argv[1:]])
+    names = [name for name in sys.argv[1:] if name != "--watch"]
+    load = partial(map, importlib.import_module, names)
+    found = watch(lambda: list(load())) if "--watch" in sys.argv else [str(module) for module in load() if not module]
     print(json.dumps({"done": found, "modules": sorted(sys.modules), "threads": threading.active_count()}))

@@ -1,0 +1,213 @@
+"""`run.py data`: fetch, check, describe, compare and add tables."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.options import data_options
+from cli.output import emit, json_option
+from project.errors import ConfigError, Exit
+
+if TYPE_CHECKING:
+    from tabular.check_report import CheckReport
+    from tabular.comparison import Comparison
+    from tabular.contract import Contract
+    from tabular.description import SiteDescription
+
+
+@click.group()
+def data() -> None:
+    """The tables that models learn from: their files, their contracts, what they hold.
+
+    \b
+    Examples:
+      run.py data validate --dataset penguins
+      run.py data init FILE.csv --target COLUMN
+    """
+
+
+@data.command()
+@data_options
+@click.option("--site", "sites", multiple=True, help="A site of the contract; without it every one with an address.")
+@click.option("--from-copy", is_flag=True, help="Keep the file that is here, if its checksum holds, when offline.")
+def download(dataset: str, as_json: bool, sites: tuple[str, ...], from_copy: bool) -> None:
+    """Fetch the files of a data set from the addresses in its contract.
+
+    A file takes its place when its sha256 is that of the contract; until then the one that was there stays.
+
+    \b
+    Examples:
+      run.py data download
+      run.py data download --dataset penguins --from-copy
+    """
+    from data.download import download as fetch
+    from tabular.contract import load_contract
+
+    found = fetch(load_contract(dataset), sites, from_copy)
+    lines = [f"{one.state:<11}{one.path}  sha256 {one.sha256[:12]}" for one in found]
+    emit({"files": [dataclasses.asdict(one) for one in found]}, "\n".join(lines), as_json)
+
+
+@data.command()
+@data_options
+@click.option("--site", "sites", multiple=True, help="A site of the contract; without it every site.")
+@click.option("--input", "path", metavar="FILE", help="Check this file instead, written like the contract's own.")
+def validate(dataset: str, as_json: bool, sites: tuple[str, ...], path: str | None) -> None:
+    """Check the rows against the contract, as training does first; exit code 3 where a rule does not hold.
+
+    \b
+    Examples:
+      run.py data validate
+      run.py data validate --dataset penguins --input new_rows.csv --json
+    """
+    from project.paths import REPORTS, ROOT
+    from tabular.check_summary import page
+    from tabular.checks import check_rows
+    from tabular.reading import read_site
+
+    contract, names = _sites(dataset, sites, path)
+    reports = [check_rows(contract, read_site(contract, name), name) for name in names]
+    file = REPORTS / contract.name / "data_checks.html"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(page(reports), encoding="utf-8")
+    said = [{k: v for k, v in dataclasses.asdict(report).items() if k != "html"} for report in reports]
+    where = str(file.relative_to(ROOT))
+    emit({"passed": all(r.passed for r in reports), "sites": said, "report": where}, _checked(reports, where), as_json)
+    if not all(report.passed for report in reports):
+        click.get_current_context().exit(Exit.REFUSED)
+
+
+@data.command()
+@data_options
+@click.option("--site", "sites", multiple=True, help="A site of the contract; without it every site.")
+@click.option("--input", "path", metavar="FILE", help="Describe this file instead, written like the contract's own.")
+def describe(dataset: str, as_json: bool, sites: tuple[str, ...], path: str | None) -> None:
+    """Show rows, classes and each column: type, missing, range or most frequent values.
+
+    \b
+    Examples:
+      run.py data describe --dataset penguins
+      run.py data describe --site va --site hungarian --json
+    """
+    from tabular.description import describe_site
+    from tabular.reading import read_site
+
+    contract, names = _sites(dataset, sites, path)
+    found = [describe_site(contract, name, read_site(contract, name)) for name in names]
+    text = "\n\n".join("\n".join(_described(site)) for site in found)
+    emit({"dataset": dataset, "sites": [dataclasses.asdict(site) for site in found]}, text, as_json)
+
+
+@data.command()
+@data_options
+@click.argument("first")
+@click.argument("second")
+def diff(dataset: str, as_json: bool, first: str, second: str) -> None:
+    """Compare two tables, each a site of the contract or a file; exit code 5 where they differ.
+
+    The order of rows and columns and the spelling of a number do not count.
+
+    \b
+    Examples:
+      run.py data diff cleveland va
+      run.py data diff --dataset penguins palmer new_penguins.csv
+    """
+    from tabular.comparison import compare, raw_rows
+    from tabular.contract import load_contract
+
+    contract = load_contract(dataset)
+    found = compare(raw_rows(contract, first), raw_rows(contract, second))
+    document = {"first": first, "second": second, "same": found.same, **dataclasses.asdict(found)}
+    emit(document, "\n".join(_compared(found, first, second)), as_json)
+    if not found.same:
+        click.get_current_context().exit(Exit.DIFFERENT)
+
+
+@data.command()
+@click.argument("file")
+@click.option("--target", required=True, metavar="COLUMN", help="The column to predict.")
+@click.option("--name", help="Name of the data set.  [default: from the file's name]")
+@json_option
+def init(file: str, target: str, name: str | None, as_json: bool) -> None:
+    """Write a first contract for a CSV or Parquet file; it runs as it is, and wants to be read.
+
+    \b
+    Examples:
+      run.py data init wine.csv --target quality
+      run.py data init s3://bucket/loans.parquet --target default --name loans
+    """
+    from project.paths import ROOT
+    from tabular.contract_draft import draft_contract, write_draft
+
+    draft = draft_contract(file, target, name)
+    path = write_draft(draft).relative_to(ROOT)
+    lines = [
+        f"Wrote {path}: read and correct it.",
+        *(f"  {remark}" for remark in draft.remarks),
+        f"Next:  python run.py data validate --dataset {draft.name}",
+        f"       python run.py --stack local --dataset {draft.name}",
+    ]
+    emit({"name": draft.name, "contract": str(path), "remarks": draft.remarks}, "\n".join(lines), as_json)
+
+
+def _sites(dataset: str, sites: Sequence[str], path: str | None) -> tuple[Contract, list[str]]:
+    """The contract and the sites meant; a file is a site of its own, named `input`."""
+    from project.strict_yaml import did_you_mean
+    from tabular.contract import Site, load_contract
+
+    contract = load_contract(dataset)
+    if path is not None:
+        if sites:
+            raise click.UsageError("give --site or --input, not both")
+        place = path if "://" in path else str(Path(path).resolve())
+        return contract.model_copy(update={"sites": {"input": Site(role="external", path=place)}}), ["input"]
+    for site in sites:
+        if site not in contract.sites:
+            raise ConfigError(f"{dataset} has no site {site!r}{did_you_mean(site, list(contract.sites))}")
+    return contract, list(sites or contract.sites)
+
+
+def _checked(reports: Sequence[CheckReport], page: str) -> str:
+    lines = []
+    for report in reports:
+        state = "all hold" if report.passed else f"{len(report.violations)} broken"
+        lines.append(f"{report.site:<14}{report.rows:>7,} rows   {report.rules} checks, {state}")
+        lines += [f"  {violation}" for violation in report.violations]
+    if any(not report.passed for report in reports):
+        lines.append("Next:  correct the rows or the contract, then type it again")
+    return "\n".join([*lines, f"Report {page}"])
+
+
+def _described(site: SiteDescription) -> Iterator[str]:
+    total = sum(site.classes.values()) or 1
+    classes = ", ".join(f"{label} {rows:,} ({rows / total:.0%})" for label, rows in site.classes.items())
+    yield f"{site.site} ({site.role}): {site.rows:,} rows; {classes}"
+    width = max(len(column.column) for column in site.columns)
+    for column in site.columns:
+        odd = f", {column.unreadable} unreadable" if column.unreadable else ""
+        said = f"{column.missing:>5.0%} missing{odd}   {_values(column.quantiles, column.values)}"
+        yield f"  {column.column:<{width}}  {column.type:<9}{said}"
+
+
+def _values(quantiles: Mapping[str, float], values: Mapping[str, int]) -> str:
+    if quantiles:
+        low, *inner, high = (f"{value:g}" for value in quantiles.values())
+        return f"{low} to {high}, 5 % / median / 95 %: {' / '.join(inner)}"
+    return ", ".join(f"{value} {rows:,}" for value, rows in values.items())
+
+
+def _compared(found: Comparison, first: str, second: str) -> Iterator[str]:
+    if found.same:
+        yield f"{first} and {second} hold the same {found.rows[0]:,} rows"
+        return
+    yield f"Rows       {found.rows[0]:,} and {found.rows[1]:,}: {found.rows_gone:,} gone, {found.rows_new:,} new"
+    for file, columns in ((first, found.only_first), (second, found.only_second)):
+        if columns:
+            yield f"Columns    only in {file}: {', '.join(columns)}"
+    for difference in found.columns:
+        yield f"{difference.column:<24}{'; '.join(difference.what)}"
