@@ -19,6 +19,8 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from project.errors import ConfigError
 
 Path_ = tuple[str | int, ...]
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The safe loader in C, ten times faster, where PyYAML was built with it."""
 
 
 class Strict(BaseModel):
@@ -64,9 +66,10 @@ def read_tree(path: Path) -> tuple[dict[str, Any], dict[Path_, int]]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{shown(path)} can not be read: {error}") from None
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        loader = LOADER(text)
+        node = loader.get_single_node()
         lines = dict(_lines(node, (), path)) if node is not None else {}
-        value = yaml.safe_load(text)
+        value = loader.construct_document(node) if node is not None else None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"{shown(path)}:{line} is not YAML: {error.problem}") from None
@@ -132,6 +135,8 @@ def _lines(node: yaml.Node, at: Path_, path: Path) -> Iterator[tuple[Path_, int]
         seen: dict[str, int] = {}
         for key, child in node.value:
             line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                raise ConfigError(f"{shown(path)}:{line}: a key is a word, not a list or mapping")
             if key.value in seen:
                 raise ConfigError(
                     f"{shown(path)}:{line}: key {key.value!r} was given before, on line {seen[key.value]}"

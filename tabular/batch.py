@@ -128,7 +128,7 @@ def _predict(bundle: Bundle, files: BatchFiles, settings: BatchSettings, output:
         check_columns(list(source.types), names, [*files.ignored, *files.keep], files.input)
         schema = _schema(source.types, files, contract["classes"])
         answers = stack.enter_context(_writer(files.output, output, schema))
-        told = csv.writer(stack.enter_context(rejects.open("w", encoding="utf-8", newline="")))
+        told = csv.writer(stack.enter_context(rejects.open("w", encoding="utf-8", newline="")), lineterminator="\n")
         told.writerow([ROW, "column", "value", "reason"])
         for chunk in source.chunks:
             tensor, fits, bad = _tensor(readers, chunk)

@@ -81,11 +81,8 @@ def check_columns(found: Sequence[str], features: Sequence[str], known: Sequence
         path: For the message.
 
     Raises:
-        Refused: A column is missing, unknown, or stands there twice.
+        Refused: A column is missing or unknown.
     """
-    repeated = next((name for name in found if list(found).count(name) > 1), None)
-    if repeated is not None:
-        raise Refused(f"{path}: column {repeated!r} stands twice in the header")
     for name in features:
         if name not in found:
             raise Refused(
@@ -117,7 +114,7 @@ def _parquet(file: IO[bytes], path: str, size: int) -> RowFile:
             yield Chunk(range(first, first + batch.num_rows), cells, [])
             first += batch.num_rows
 
-    return RowFile({field.name: field.type for field in schema}, chunks())
+    return RowFile(_types([(field.name, field.type) for field in schema], path), chunks())
 
 
 def _csv(text: io.TextIOBase, path: str, reading: Reading, features: Sequence[str], size: int) -> RowFile:
@@ -142,7 +139,16 @@ def _csv(text: io.TextIOBase, path: str, reading: Reading, features: Sequence[st
             f"{path}: the cells are separated by {other!r}, expected {reading.delimiter!r}",
             "save the file with that separator",
         )
-    return RowFile(dict.fromkeys(names, pa.string()), _csv_chunks(names, rest, reading, size))
+    return RowFile(_types([(name, pa.string()) for name in names], path), _csv_chunks(names, rest, reading, size))
+
+
+def _types(columns: Sequence[tuple[str, pa.DataType]], path: str) -> dict[str, pa.DataType]:
+    types = dict(columns)
+    if len(types) < len(columns):
+        names = [name for name, _ in columns]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise Refused(f"{path}: column {repeated!r} stands twice in the header", "name each column once")
+    return types
 
 
 def _with_first(first: list[str], lines: Iterator[list[str]]) -> Iterator[list[str]]:

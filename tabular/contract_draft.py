@@ -215,5 +215,5 @@ def _rounded(value: float, how: Any) -> float:
     """To two digits that count, away from what was seen."""
     if value == 0:
         return 0.0
-    unit = 10.0 ** (math.floor(math.log10(abs(value))) - 1)
-    return float(how(value / unit) * unit)
+    digits = 1 - math.floor(math.log10(abs(value)))
+    return round(float(how(value * 10.0**digits)) / 10.0**digits, digits)

@@ -18,10 +18,13 @@ from tracking.names import Artifact
 from tracking.provenance import provenance
 from tracking.registration import Registration
 
+MATERIALIZER = f"{BundleMaterializer.__module__}.{BundleMaterializer.__name__}"
+"""By name: to resolve a class, ZenML opens its store, and that while this file is imported."""
+
 
 @step(
     experiment_tracker=True,
-    output_materializers={str(Artifact.BUNDLE): BundleMaterializer},
+    output_materializers={str(Artifact.BUNDLE): MATERIALIZER},
     cache_policy=on_imports(__file__),
 )
 def package_model(

@@ -338,7 +338,8 @@ def test_a_cluster_s_stack_registers_without_a_cluster(home: Path, name: str) ->
     active = Client().active_stack
     assert (active.name, active.orchestrator.flavor, active.artifact_store.flavor) == (name, "kubernetes", "s3")
     assert active.experiment_tracker is not None
-    assert active.experiment_tracker.config.model_dump()["tracking_password"] == "lovelace"
+    configuration: Any = active.experiment_tracker.config
+    assert configuration.tracking_password == "lovelace"
 
 
 def test_secrets_are_created_rotated_and_never_shown(home: Path) -> None:

@@ -17,7 +17,7 @@ import yaml
 
 from project.errors import ConfigError, Exit
 from project.paths import CONFIGS, CONTRACTS
-from project.strict_yaml import read_yaml
+from project.strict_yaml import LOADER, read_yaml
 from tabular.contract import Contract
 from tabular.drift import MonitoringConfig
 from tabular.training_config import TrainingConfig
@@ -29,8 +29,8 @@ SCHEMAS: dict[str, type[Any]] = {
 }
 # Where the keys below are names of the user's own.
 FREE = ("features", "sites", "segments", "candidates")
-# Where any scalar may stand: raw values of classes, codes, signs for missing, cells of a row.
-ANY = ("values", "missing", "code", "row")
+# Where words and numbers may both stand: values of classes, codes, signs for missing, cells of a row, sqrt or a share.
+ANY = ("values", "missing", "code", "row", "max_features")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,9 @@ class Node:
         return f"{self.file}:{'.'.join(map(str, self.path))}"
 
     def replaced(self, text: str, new: str) -> str:
-        return text[: self.node.start_mark.index] + new + text[self.node.end_mark.index :]
+        end = self.node.end_mark.index
+        folded = "\n" if self.node.style == ">" else ""  # its end is the next line's beginning
+        return text[: self.node.start_mark.index] + new + folded + text[end:]
 
 
 def walk(file: str, node: yaml.Node, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str, Node]]:
@@ -69,7 +71,7 @@ def walk(file: str, node: yaml.Node, at: tuple[str | int, ...] = ()) -> Iterator
 
 def shipped(kind: str) -> Iterator[Node]:
     for file in SCHEMAS:
-        root = yaml.compose((CONFIGS / file).read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        root = yaml.compose((CONFIGS / file).read_text(encoding="utf-8"), Loader=LOADER)
         assert root is not None
         yield from (node for found, node in walk(file, root) if found == kind)
 

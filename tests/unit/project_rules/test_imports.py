@@ -35,9 +35,9 @@ def imported(folder: Path, *names: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    before = entries()
-    found = imported(tmp_path_factory.mktemp("home"), *module_names())
-    return {**found, "new": sorted(entries() - before)}
+    home, before = tmp_path_factory.mktemp("home"), entries()
+    found = imported(home, "--watch", *module_names())
+    return {**found, "new": sorted(entries() - before), "zenml": (home / "zenml").exists()}
 
 
 def entries() -> set[str]:
@@ -47,6 +47,7 @@ def entries() -> set[str]:
 def test_nothing_happens_at_import(everything: dict[str, Any]) -> None:
     assert everything["done"] == []
     assert everything["new"] == []
+    assert not everything["zenml"], "ZenML opened its store"
     assert everything["threads"] == 1
 
 

@@ -1,7 +1,8 @@
 """Import the named modules and print what is then imported; run in a process of its own.
 
-With `--watch` also what code of ours did meanwhile, which takes three times as long: writing, connecting, starting processes or threads, reading the environment. What a library does on its own
-account is not ours: the nearest caller outside the standard library counts.
+With `--watch` also what code of ours did meanwhile, which takes three times as long: writing, connecting, starting
+processes or threads, reading the environment. What a library does on its own account is not ours: the nearest caller
+outside the standard library counts.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 import sysconfig
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 ROOT = f"{Path(__file__).resolve().parents[3]}{os.sep}"
@@ -66,7 +68,10 @@ def _caller() -> str:
 if __name__ == "__main__":
     sys.path[0] = ROOT
     sys.modules["__main__"].__file__ = f"{ROOT}run.py"  # ZenML looks for the project beside the main module
-    names = [name for name in sys.argv[1:] if name != "--watch"]
-    load = partial(map, importlib.import_module, names)
-    found = watch(lambda: list(load())) if "--watch" in sys.argv else [str(module) for module in load() if not module]
-    print(json.dumps({"done": found, "modules": sorted(sys.modules), "threads": threading.active_count()}))
+    load = partial(list, map(importlib.import_module, [name for name in sys.argv[1:] if name != "--watch"]))
+    done: list[str] = []
+    if "--watch" in sys.argv:
+        done = watch(load)
+    else:
+        load()
+    print(json.dumps({"done": done, "modules": sorted(sys.modules), "threads": threading.active_count()}))

@@ -53,18 +53,29 @@ def direction(**move: Any) -> Contract:
     ("slope", "move", "passed", "reason"),
     [
         pytest.param(0.01, {"step": 2}, True, "weight +2: risk +0.020 on average, at least 0", id="rises as it must"),
-        pytest.param(-0.01, {"step": 2}, False, "weight +2: risk -0.020 on average, at least 0", id="falls and must not"),
+        pytest.param(
+            -0.01, {"step": 2}, False, "weight +2: risk -0.020 on average, at least 0", id="falls and must not"
+        ),
         pytest.param(0.0, {"step": 2}, True, "weight +2: risk +0.000 on average, at least 0", id="stays"),
         pytest.param(
-            -0.01, {"step": 2, "risk": "falls"}, True, "weight +2: risk -0.020 on average, at most 0", id="falls as it must"
+            -0.01,
+            {"step": 2, "risk": "falls"},
+            True,
+            "weight +2: risk -0.020 on average, at most 0",
+            id="falls as it must",
         ),
-        pytest.param(0.01, {"step": -2, "risk": "falls"}, True, "weight -2: risk -0.020 on average, at most 0", id="down"),
         pytest.param(
-            0.01, {"step": 2, "label": "dog", "risk": "falls"}, True, "weight +2: dog -0.020 on average, at most 0",
+            0.01, {"step": -2, "risk": "falls"}, True, "weight -2: risk -0.020 on average, at most 0", id="down"
+        ),
+        pytest.param(
+            0.01,
+            {"step": 2, "label": "dog", "risk": "falls"},
+            True,
+            "weight +2: dog -0.020 on average, at most 0",
             id="of another class",
         ),
     ],
-)  # fmt: skip
+)
 def test_direction(slope: float, move: dict[str, Any], passed: bool, reason: str) -> None:
     (seen,) = observe(direction(**move), by_weight(slope), rows_of(8, 10, 12, None), 0.5)
     assert seen == Observation(f"weight {move['step']:+g}", passed, reason)
@@ -84,7 +95,7 @@ def test_a_move_that_no_row_can_make_fails(step: float, weights: list[float | No
 
 
 def test_rows_at_the_end_of_the_range_stay_out() -> None:
-    """From 85 to 90 is possible, from 86 to 91 is not: the first row alone decides, and its probability is 1 already."""
+    """From 85 to 90 is possible, from 86 to 91 is not: the first row alone decides; at 1 its probability stays."""
     (seen,) = observe(direction(step=5), by_weight(0.01), rows_of(85, 86), 0.5)
     assert seen.reason == "weight +5: risk +0.000 on average, at least 0"
     (seen,) = observe(direction(step=5), by_weight(0.005), rows_of(85, 86), 0.5)

@@ -130,15 +130,18 @@ def hashes(**changes: str) -> dict[str, str]:
         pytest.param(edit_manifest(digest="0" * 64), "does not match its own digest", id="another digest"),
         pytest.param(
             edit_manifest(files={"model.onnx": sha256(b"model")}, digest=digest_of({"model.onnx": sha256(b"model")})),
-            "does not match its own digest", id="fewer files",
+            "does not match its own digest",
+            id="fewer files",
         ),
         pytest.param(edit_manifest(files={"../secret": "0"}), "../secret is not a bundle file", id="a file elsewhere"),
         pytest.param(
-            edit_manifest(files=hashes(**{"model.onnx": sha256(b"other")})), "model.onnx does not match", id="another hash"
+            edit_manifest(files=hashes(**{"model.onnx": sha256(b"other")})),
+            "model.onnx does not match",
+            id="another hash",
         ),
         pytest.param(lambda f: (f / PROVENANCE).write_text("{"), "provenance.json is not JSON", id="half a provenance"),
     ],
-)  # fmt: skip
+)
 def test_a_damaged_bundle_is_refused(tmp_path: Path, damage: Callable[[Path], None], cause: str) -> None:
     write_bundle(bundle(), tmp_path)
     damage(tmp_path)

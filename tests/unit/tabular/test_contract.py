@@ -69,70 +69,108 @@ def test_the_contract_as_written(folder: Path) -> None:
     [
         pytest.param("title: Pets", "", 1, "'title' is missing", id="no title"),
         pytest.param("name: pets", "name: Pets", 1, "'name' is 'Pets': string should match", id="a name in capitals"),
-        pytest.param(
-            "name: pets", "name: dogs", 1, "name is 'dogs', the file says 'pets'", id="another file's name"
-        ),
+        pytest.param("name: pets", "name: dogs", 1, "name is 'dogs', the file says 'pets'", id="another file's name"),
         pytest.param("column: kind", "column: coat", 8, "the target 'coat' is also a feature", id="target and feature"),
         pytest.param(
-            "column: kind", "column: kinds",
-            8, "'kinds' is not in 'reading.columns'; did you mean 'kind'?", id="target not in the file",
+            "column: kind",
+            "column: kinds",
+            8,
+            "'kinds' is not in 'reading.columns'; did you mean 'kind'?",
+            id="target not in the file",
         ),
         pytest.param(
-            "  indoor:", "  indor:", 18, "'indor' is not in 'reading.columns'; did you mean 'indoor'?",
+            "  indoor:",
+            "  indor:",
+            18,
+            "'indor' is not in 'reading.columns'; did you mean 'indoor'?",
             id="feature not in the file",
         ),
         pytest.param("  indoor:", "  _indoor:", 18, "'_indoor' can not name a column", id="a name of the project's"),
         pytest.param(
             "columns: [weight,", "columns: [kind,", 4, "reading: column 'kind' is listed twice", id="column twice"
         ),
-        pytest.param("  columns: [weight, coat, indoor, kind]\n", "", 4, "reading: a file without header", id="no names"),
+        pytest.param(
+            "  columns: [weight, coat, indoor, kind]\n", "", 4, "reading: a file without header", id="no names"
+        ),
         pytest.param("header: false", "header: true", 4, "reading: 'columns' is for a CSV file", id="names twice told"),
         pytest.param("values: [d]", "values: [c]", 7, "target: value 'c' stands in two classes", id="value twice"),
-        pytest.param("label: dog, v", "label: cat, v", 7, "target: label 'cat' stands in two classes", id="label twice"),
         pytest.param(
-            "positive: cat", "positive: cats", 7, "target: 'positive' is 'cats'; did you mean 'cat'?", id="no such class"
+            "label: dog, v", "label: cat, v", 7, "target: label 'cat' stands in two classes", id="label twice"
+        ),
+        pytest.param(
+            "positive: cat",
+            "positive: cats",
+            7,
+            "target: 'positive' is 'cats'; did you mean 'cat'?",
+            id="no such class",
         ),
         pytest.param("  positive: cat\n", "", 7, "needs 'positive', one of: dog, cat", id="no positive"),
         pytest.param("    - {label: dog, values: [d]}\n", "", 10, "'target.classes' is", id="one class"),
         pytest.param(
-            "values: [c]}", "values: [c]}\n    - {label: cow, values: [x]}",
-            7, "'positive' is for a target of two classes", id="positive of three",
+            "values: [c]}",
+            "values: [c]}\n    - {label: cow, values: [x]}",
+            7,
+            "'positive' is for a target of two classes",
+            id="positive of three",
         ),
         pytest.param(
-            "weight: {type: number,", "weight: {type: numbr,",
-            14, "'features.weight.type' is 'numbr': input should be 'number',", id="unknown type",
+            "weight: {type: number,",
+            "weight: {type: numbr,",
+            14,
+            "'features.weight.type' is 'numbr': input should be 'number',",
+            id="unknown type",
         ),
         pytest.param("minimum: 0,", "minimum: 91,", 14, "features.weight: minimum 91 is above maximum 90", id="range"),
         pytest.param("minimum: 0,", "minimum: .nan,", 14, "'features.weight.minimum' is nan", id="not a number"),
         pytest.param(
-            "missing: [0]", "values: [0]", 14, "'values' is for categories, not for type 'number'", id="codes of a number"
+            "missing: [0]",
+            "values: [0]",
+            14,
+            "'values' is for categories, not for type 'number'",
+            id="codes of a number",
         ),
         pytest.param("{code: 2,", "{code: 1,", 15, "features.coat: 'values' lists a code twice", id="code twice"),
         pytest.param("{code: 2,", "{code: b,", 15, "'values' mixes numbers and strings", id="mixed codes"),
-        pytest.param("    type: category\n", "    type: category\n    maximum: 3\n", 15, "are for numbers", id="code range"),
         pytest.param(
-            "    values: [{code: 1, label: short}, {code: 2, label: long}]\n", "",
-            15, "features.coat: a category needs 'values'", id="no codes",
+            "    type: category\n", "    type: category\n    maximum: 3\n", 15, "are for numbers", id="code range"
         ),
-        pytest.param("role: train", "role: external", 19, "exactly one site has role 'train', found 0", id="no training"),
         pytest.param(
-            "path: here.csv}", "path: here.csv}\n  there: {role: train, path: there.csv}",
-            19, "exactly one site has role 'train', found 2: here, there", id="two training sites",
+            "    values: [{code: 1, label: short}, {code: 2, label: long}]\n",
+            "",
+            15,
+            "features.coat: a category needs 'values'",
+            id="no codes",
+        ),
+        pytest.param(
+            "role: train", "role: external", 19, "exactly one site has role 'train', found 0", id="no training"
+        ),
+        pytest.param(
+            "path: here.csv}",
+            "path: here.csv}\n  there: {role: train, path: there.csv}",
+            19,
+            "exactly one site has role 'train', found 2: here, there",
+            id="two training sites",
         ),
         pytest.param(
             "path: here.csv", "path: here.csv, sha256: abc", 20, "'sites.here.sha256' is 'abc'", id="half a checksum"
         ),
         pytest.param(
-            "feature: weight, edges", "feature: wight, edges",
-            22, "'wight' is not a feature; did you mean 'weight'?", id="segment",
+            "feature: weight, edges",
+            "feature: wight, edges",
+            22,
+            "'wight' is not a feature; did you mean 'weight'?",
+            id="segment",
         ),
         pytest.param("edges: [4, 10]", "edges: [10, 4]", 22, "the edges must rise", id="falling edges"),
         pytest.param("edges: [4, 10]", "edges: [4, 4]", 22, "the edges must rise", id="equal edges"),
         pytest.param(", edges: [4, 10]", "", 22, "edges cut a number", id="a number without edges"),
         pytest.param("feature: weight, edges", "feature: coat, edges", 22, "edges cut a number", id="edges of codes"),
         pytest.param(
-            "{feature: weight, step", "{feature: wight, step",
-            25, "'wight' is not a feature; did you mean 'weight'?", id="direction",
+            "{feature: weight, step",
+            "{feature: wight, step",
+            25,
+            "'wight' is not a feature; did you mean 'weight'?",
+            id="direction",
         ),
         pytest.param("{feature: weight, step", "{feature: coat, step", 25, "'coat' is a category", id="step of a code"),
         pytest.param("step: 1,", "step: 0,", 25, "the move leads nowhere", id="a step of nothing"),
@@ -144,7 +182,11 @@ def test_the_contract_as_written(folder: Path) -> None:
             "step: 1,", "step: 1, label: dgo,", 25, "'dgo' is no class; did you mean 'dog'?", id="class of a direction"
         ),
         pytest.param(
-            "{feature: weight, within", "{feature: indoor, within", 28, "'indoor' is a boolean", id="within of a boolean"
+            "{feature: weight, within",
+            "{feature: indoor, within",
+            28,
+            "'indoor' is a boolean",
+            id="within of a boolean",
         ),
         pytest.param(
             "{feature: weight, within", "{feature: wieght, within", 28, "'wieght' is not a feature", id="invariance"
@@ -152,12 +194,16 @@ def test_the_contract_as_written(folder: Path) -> None:
         pytest.param("within: 0.1", "within: 0", 28, "'behaviour.invariances.0.within' is 0", id="within nothing"),
         pytest.param("tolerance: 0.05", "tolerance: -1", 28, "'behaviour.invariances.0.tolerance'", id="tolerance"),
         pytest.param("row: {weight:", "row: {wight:", 31, "'wight' is not a feature; did you mean", id="a case's cell"),
-        pytest.param("weight: 40", "weight: 400", 31, "'weight' is 400, allowed: a number from 0 to 90", id="case, range"),
+        pytest.param(
+            "weight: 40", "weight: 400", 31, "'weight' is 400, allowed: a number from 0 to 90", id="case, range"
+        ),
         pytest.param("coat: 1, i", "coat: 3, i", 31, "'coat' is 3, allowed: one of 1, 2", id="case, code"),
-        pytest.param("indoor: false", "indoor: maybe", 31, "'indoor' is 'maybe', allowed: true or false", id="case, type"),
+        pytest.param(
+            "indoor: false", "indoor: maybe", 31, "'indoor' is 'maybe', allowed: true or false", id="case, type"
+        ),
         pytest.param("label: dog\n", "label: dgo\n", 32, "'dgo' is no class; did you mean 'dog'?", id="a case's class"),
     ],
-)  # fmt: skip
+)
 def test_each_rule(folder: Path, old: str, new: str, line: int, message: str) -> None:
     assert old in PETS
     (folder / "pets.yaml").write_text(PETS.replace(old, new, 1))
@@ -226,13 +272,25 @@ def test_what_a_server_must_know() -> None:
     contract = make_contract()
     served: Any = served_contract(contract)
     assert [served[key] for key in ("name", "task", "target", "classes", "positive")] == [
-        "pets", "binary", "kind", ["dog", "cat"], "cat",
-    ]  # fmt: skip
+        "pets",
+        "binary",
+        "kind",
+        ["dog", "cat"],
+        "cat",
+    ]
     assert [feature["name"] for feature in served["features"]] == list(SMALL["features"])
     assert served["features"][3] == {
-        "name": "coat", "type": "category", "description": "", "unit": "", "minimum": None, "maximum": None,
-        "codes": [1, 2], "labels": ["short", "long"], "missing": [], "nullable": True,
-    }  # fmt: skip
+        "name": "coat",
+        "type": "category",
+        "description": "",
+        "unit": "",
+        "minimum": None,
+        "maximum": None,
+        "codes": [1, 2],
+        "labels": ["short", "long"],
+        "missing": [],
+        "nullable": True,
+    }
     assert served["features"][4]["labels"] == ["black", "white", "red"]
 
 

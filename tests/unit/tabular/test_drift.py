@@ -78,7 +78,7 @@ def test_what_drifted_and_which_way(shifted: tuple[DriftReport, dict[str, Featur
         "visits": (False, f"same median: median {people()['visits'].median():g} to {people()['visits'].median():g}"),
         "smoker": (True, f"more 'yes': {1 - float(people()['smoker'].mean()):+.0%}"),
         "pain": (True, "missing in 34%, before in 0%"),
-    }  # fmt: skip
+    }
     assert (features["pain"].missing_before, features["pain"].missing_now) == (0.0, 0.335)
     assert report.worst == ["age", "smoker", "pain"]
 
@@ -97,12 +97,18 @@ def test_the_verdict_is_the_importance_of_what_drifted(shifted: tuple[DriftRepor
             {"age": 1, "visits": 9}, "watch", 0.1, "python run.py monitor --dataset pets --site there", id="on watch"
         ),
         pytest.param(
-            {"age": 39, "visits": 61}, "watch", 0.39, "python run.py monitor --dataset pets --site there", id="below retrain"
+            {"age": 39, "visits": 61},
+            "watch",
+            0.39,
+            "python run.py monitor --dataset pets --site there",
+            id="below retrain",
         ),
-        pytest.param({"age": 4, "visits": 6}, "retrain", 0.4, "python run.py train --dataset pets --full", id="retrain"),
+        pytest.param(
+            {"age": 4, "visits": 6}, "retrain", 0.4, "python run.py train --dataset pets --full", id="retrain"
+        ),
         pytest.param({"age": 0}, "watch", 0.25, "python run.py monitor --dataset pets --site there", id="none known"),
     ],
-)  # fmt: skip
+)
 def test_how_much_is_too_much(importance: dict[str, float], outcome: str, share: float, command: str) -> None:
     """The age alone drifts."""
     current = people()

@@ -72,7 +72,7 @@ def test_a_bound_s_reason_names_value_and_limit() -> None:
 def losses(mean: float, spread: float = 0.2, rows: int = 60) -> Floats:
     """Rows whose mean is exactly `mean`."""
     noise = np.random.default_rng(0).normal(0, spread, rows)
-    return mean + noise - noise.mean()
+    return np.asarray(mean + noise - noise.mean())
 
 
 @pytest.mark.parametrize(
@@ -174,11 +174,13 @@ def test_every_gate_runs_in_the_order_of_the_report() -> None:
             replace(GOOD, champion_loss=np.full(40, 0.3)), "not worse than champion: log loss +0.1000", id="champion"
         ),
         pytest.param(replace(GOOD, parity_difference=1e-3), "parity: ONNX differs", id="parity"),
-        pytest.param(replace(GOOD, behaviour=[Observation("x", False, "x fails")]), "behaviour: x fails", id="behaviour"),
+        pytest.param(
+            replace(GOOD, behaviour=[Observation("x", False, "x fails")]), "behaviour: x fails", id="behaviour"
+        ),
         pytest.param(replace(GOOD, model_bytes=1_001), "model size: 1,001 bytes, at most 1,000", id="size"),
         pytest.param(replace(GOOD, model_nodes=11), "model nodes: 11 nodes, at most 10", id="nodes"),
     ],
-)  # fmt: skip
+)
 def test_each_gate_alone_refuses(evidence: Evidence, gate: str) -> None:
     verdicts = judge(evidence, SETTINGS, seed=7)
     assert sum(not verdict.passed for verdict in verdicts) == 1

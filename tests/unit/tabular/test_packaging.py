@@ -81,7 +81,9 @@ def test_the_figures_are_those_of_the_exported_model(
     assert metrics["leaderboard"][0]["mean"] == heart_scored.mean
     assert metrics["validation"] == heart_scored.metrics
     p = export.predict(onnx, to_tensor(heart.contract, heart.test))
-    assert metrics["test"]["metrics"] == pytest.approx(measure(to_classes(heart.contract, heart.test), p, 0.33), abs=1e-6)
+    assert metrics["test"]["metrics"] == pytest.approx(
+        measure(to_classes(heart.contract, heart.test), p, 0.33), abs=1e-6
+    )
     low, high = metrics["test"]["intervals"]["roc_auc"]
     assert low < metrics["test"]["metrics"]["roc_auc"] < high
     assert metrics["test"]["shares"] == {"no disease": 0.540984, "disease": 0.459016}

@@ -93,9 +93,16 @@ def test_no_other_threshold_is_cheaper(sample: list[tuple[int, int]], miss: int,
 
 def test_a_search_reports_the_folds_it_ran(heart: Data, config: TrainingConfig) -> None:
     found = score_candidate(
-        heart.contract, heart.features, heart.truth, "plain", config.candidates["logistic"], {"C": [0.3]},
-        Validation(folds=3, repeats=2), "log_loss", 7,
-    )  # fmt: skip
+        heart.contract,
+        heart.features,
+        heart.truth,
+        "plain",
+        config.candidates["logistic"],
+        {"C": [0.3]},
+        Validation(folds=3, repeats=2),
+        "log_loss",
+        7,
+    )
     folds, pooled = [], np.zeros((len(heart.truth), 2))
     splitter = RepeatedStratifiedKFold(n_splits=3, n_repeats=2, random_state=7)
     for train, test in splitter.split(heart.features, heart.truth):
@@ -115,9 +122,16 @@ def test_a_search_reports_the_folds_it_ran(heart: Data, config: TrainingConfig) 
 def test_the_best_point_wins_by_every_metric(heart: Data, config: TrainingConfig, metric: str) -> None:
     """With C = 1e-6 hardly anything is learnt."""
     found = score_candidate(
-        heart.contract, heart.features, heart.truth, "x", config.candidates["logistic"], {"C": [1e-6, 1.0]},
-        Validation(folds=3, repeats=1), metric, 7,
-    )  # fmt: skip
+        heart.contract,
+        heart.features,
+        heart.truth,
+        "x",
+        config.candidates["logistic"],
+        {"C": [1e-6, 1.0]},
+        Validation(folds=3, repeats=1),
+        metric,
+        7,
+    )
     assert found.parameters == {"C": 1.0}
 
 
@@ -127,8 +141,16 @@ def test_of_equal_points_the_first_written_is_kept(heart: Data, config: Training
     for first, second in ((2, 1), (1, 2)):
         space = {"n_estimators": [5], "max_depth": [1], "min_samples_leaf": [first, second]}
         found = score_candidate(
-            heart.contract, heart.features, heart.truth, "x", boosting, space, Validation(folds=3, repeats=1), "brier", 7
-        )  # fmt: skip
+            heart.contract,
+            heart.features,
+            heart.truth,
+            "x",
+            boosting,
+            space,
+            Validation(folds=3, repeats=1),
+            "brier",
+            7,
+        )
         assert found.parameters["min_samples_leaf"] == first
 
 
@@ -150,9 +172,16 @@ def test_a_class_of_fewer_rows_than_folds_is_refused(penguins: Data, config: Tra
     kept = np.concatenate([rare, np.flatnonzero(penguins.truth != 1)])
     with pytest.raises(Refused) as refusal:
         score_candidate(
-            penguins.contract, penguins.features[kept], penguins.truth[kept], "x", config.candidates["logistic"],
-            {"C": [1.0]}, Validation(folds=5, repeats=1), "log_loss", 7,
-        )  # fmt: skip
+            penguins.contract,
+            penguins.features[kept],
+            penguins.truth[kept],
+            "x",
+            config.candidates["logistic"],
+            {"C": [1.0]},
+            Validation(folds=5, repeats=1),
+            "log_loss",
+            7,
+        )
     assert refusal.value.cause == (
         "class 'Chinstrap' has 2 rows to learn from; cross-validation in 5 folds needs one for each"
     )
@@ -160,8 +189,11 @@ def test_a_class_of_fewer_rows_than_folds_is_refused(penguins: Data, config: Tra
 
 def test_grid_is_every_combination_as_written() -> None:
     assert grid({"a": [1, 2], "b": ["x", None]}) == [
-        {"a": 1, "b": "x"}, {"a": 1, "b": None}, {"a": 2, "b": "x"}, {"a": 2, "b": None},
-    ]  # fmt: skip
+        {"a": 1, "b": "x"},
+        {"a": 1, "b": None},
+        {"a": 2, "b": "x"},
+        {"a": 2, "b": None},
+    ]
     assert grid({}) == [{}]
 
 

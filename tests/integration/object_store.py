@@ -1,0 +1,32 @@
+"""An S3 server of its own, found by boto3 and s3fs as they find any other: by the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+BUCKET = "tables"
+
+
+@contextmanager
+def object_store() -> Iterator[Any]:
+    """A boto3 client of a running server with an empty `BUCKET`; commands started in the block reach it too."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        environment.setenv("AWS_ACCESS_KEY_ID", "tests")
+        environment.setenv("AWS_SECRET_ACCESS_KEY", "tests")
+        client = boto3.client("s3")
+        client.create_bucket(Bucket=BUCKET)
+        try:
+            yield client
+        finally:
+            server.stop()

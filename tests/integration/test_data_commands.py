@@ -1,0 +1,168 @@
+"""`run.py data`: as a user types it, in a project of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from project.errors import Exit
+from tests.integration.object_store import BUCKET, object_store
+from tests.integration.project_copy import Project, refusal
+
+PENGUINS = "data/raw/penguins/penguins.csv"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return Project.copy(tmp_path_factory.mktemp("data"))
+
+
+def answer(project: Project, *arguments: str, code: Exit = Exit.DONE) -> Any:
+    done = project.run("data", *arguments, "--json")
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout)
+
+
+def contract_at(project: Project, name: str, path: str, **site: str) -> None:
+    """Write a contract like that of the penguins, whose only site is another file."""
+    text = (project.root / "configs/datasets/penguins.yaml").read_text(encoding="utf-8")
+    before, rest = text.split("sites:\n")
+    _, after = rest.split("\nsegments:")
+    more = "".join(f"    {key}: {value}\n" for key, value in site.items())
+    changed = f"{before}sites:\n  palmer:\n    role: train\n    path: {path}\n{more}\nsegments:{after}"
+    file = project.root / f"configs/datasets/{name}.yaml"
+    file.write_text(changed.replace("name: penguins", f"name: {name}"), encoding="utf-8")
+
+
+def test_validate_says_which_cells_break_which_rule(project: Project) -> None:
+    lines = (project.root / PENGUINS).read_text(encoding="utf-8").splitlines()
+    lines[3] = "Adelie,Torgersen,403,18,195,3250,female,2007"
+    lines[7] = "Adelie,Atlantis,38.9,17.8,181,heavy,female,2007"
+    (project.root / "broken.csv").write_text("\n".join(lines))
+    contract_at(project, "broken", "broken.csv")
+    found = answer(project, "validate", "--dataset", "broken", code=Exit.REFUSED)
+    (site,) = found["sites"]
+    assert (found["passed"], site["rows"]) == (False, 344)
+    assert [(v["column"], v["rule"], v["found"], v["rows"]) for v in site["violations"]] == [
+        ("bill_length_mm", "out of range", ["403"], [3]),
+        ("body_mass_g", "unreadable", ["'heavy'"], [7]),
+        ("island", "unknown code", ["'Atlantis'"], [7]),
+    ]
+    page = (project.root / found["report"]).read_text(encoding="utf-8")
+    assert "Atlantis" in page
+    done = project.run("data", "validate", "--dataset", "broken")
+    assert done.returncode == Exit.REFUSED
+    assert "  bill_length_mm: out of range: 403 in row 3, allowed: a number from 25 to 70" in done.stdout.splitlines()
+
+
+def test_validate_passes_and_checks_a_file_instead(project: Project) -> None:
+    found = answer(project, "validate", "--dataset", "penguins", "--input", PENGUINS)
+    assert (found["passed"], [site["site"] for site in found["sites"]]) == (True, ["input"])
+    assert (project.root / found["report"]).is_file()
+
+
+def test_describe(project: Project) -> None:
+    found = answer(project, "describe", "--dataset", "penguins")
+    (site,) = found["sites"]
+    assert (site["rows"], site["classes"]) == (344, {"Adelie": 152, "Chinstrap": 68, "Gentoo": 124})
+    columns = {column["column"]: column for column in site["columns"]}
+    assert columns["bill_length_mm"]["quantiles"] == {
+        **{"minimum": 32.1, "5 %": 35.7, "median": 44.45, "95 %": 51.995, "maximum": 59.6},
+    }
+    assert columns["sex"] == {
+        **{"column": "sex", "type": "category", "missing": 0.032, "unreadable": 0, "quantiles": {}},
+        "values": {"male": 168, "female": 165},
+    }
+    text = project.run("data", "describe", "--site", "va").stdout.splitlines()
+    assert text[0] == "va (external): 200 rows; no disease 51 (26%), disease 149 (74%)"
+    assert "  thal      category   83% missing   reversible defect 22, fixed defect 8, normal 4" in text
+
+
+def test_diff_tells_what_changed(project: Project) -> None:
+    lines = (project.root / PENGUINS).read_text(encoding="utf-8").splitlines()
+    changed = [lines[0].replace("year", "season"), *lines[2:], lines[5].replace("Torgersen", "Dream")]
+    (project.root / "new.csv").write_text("\n".join(changed))
+    found = answer(project, "diff", "--dataset", "penguins", "palmer", "new.csv", code=Exit.DIFFERENT)
+    assert (found["same"], found["rows"]) == (False, [344, 344])
+    assert (found["only_first"], found["only_second"]) == (["year"], ["season"])
+    assert (found["rows_gone"], found["rows_new"]) == (1, 1)
+    assert {c["column"]: c["what"] for c in found["columns"]}["island"] == ["share of Torgersen 15.1% to 14.5%"]
+
+
+def test_diff_looks_at_values_not_at_spelling(project: Project) -> None:
+    header, *rows = (project.root / PENGUINS).read_text(encoding="utf-8").splitlines()
+    order = [7, 6, 5, 4, 3, 2, 1, 0]
+    lines = [";".join(line.split(",")[i] for i in order) for line in (header, *reversed(rows))]
+    (project.root / "same.csv").write_text("\n".join(lines).replace(";18;", ";18.0;").replace(";NA", ";"))
+    found = answer(project, "diff", "--dataset", "penguins", PENGUINS, "same.csv")
+    assert (found["same"], found["columns"]) == (True, [])
+
+
+@pytest.mark.parametrize("script", ["data/download.py", "data/import_dataset.py"])
+def test_the_scripts_download_from_wherever_they_are_called(project: Project, tmp_path: Path, script: str) -> None:
+    shutil.copy(project.root / PENGUINS, tmp_path / "source.csv")
+    contract_at(project, "fetched", "data/raw/fetched.csv", url=f"file://{tmp_path}/source.csv")
+    (project.root / "data/raw/fetched.csv").unlink(missing_ok=True)
+    command = [sys.executable, str(project.root / script), "--dataset", "fetched"]
+    done = subprocess.run(command, cwd=tmp_path, env=project.environment, capture_output=True, text=True, check=False)
+    digest = hashlib.sha256((project.root / PENGUINS).read_bytes()).hexdigest()
+    assert done.stdout == f"downloaded data/raw/fetched.csv  sha256 {digest[:12]}\n", done.stderr
+    assert (project.root / "data/raw/fetched.csv").read_bytes() == (tmp_path / "source.csv").read_bytes()
+
+
+def test_download_refuses_other_bytes(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "source.csv").write_text("other")
+    contract_at(project, "changed", PENGUINS, url=f"file://{tmp_path}/source.csv", sha256="0" * 64)
+    before = (project.root / PENGUINS).read_bytes()
+    said = refusal(project.run("data", "download", "--dataset", "changed", "--json"))
+    assert said["exit_code"] == Exit.REFUSED
+    assert (project.root / PENGUINS).read_bytes() == before
+
+
+def test_init_writes_once(project: Project) -> None:
+    arguments = ("init", PENGUINS, "--target", "species", "--name", "birds")
+    found = answer(project, *arguments)
+    assert (found["name"], found["contract"]) == ("birds", "configs/datasets/birds.yaml")
+    assert answer(project, "validate", "--dataset", "birds")["passed"]
+    said = refusal(project.run("data", *arguments, "--json"))
+    assert (said["exit_code"], said["error"]) == (Exit.USAGE, "configs/datasets/birds.yaml exists and was not changed")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "reason"),
+    [
+        (("describe", "--dataset", "penguin"), Exit.USAGE, "did you mean 'penguins'?"),
+        (("validate", "--site", "vaa"), Exit.USAGE, "heart_disease has no site 'vaa'; did you mean 'va'?"),
+        (("init", PENGUINS, "--target", "specie"), Exit.USAGE, "no column 'specie'; did you mean 'species'?"),
+        (("diff", "cleveland", "none.csv"), Exit.UNREACHABLE, "none.csv does not exist"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(
+    project: Project, arguments: tuple[str, ...], code: Exit, reason: str
+) -> None:
+    said = refusal(project.run("data", *arguments, "--json"))
+    assert said["exit_code"] == code
+    assert reason in said["error"]
+
+
+def test_a_bucket_is_as_good_as_a_folder(project: Project) -> None:
+    with object_store() as store:
+        store.upload_file(str(project.root / PENGUINS), BUCKET, "birds/p.csv")
+        contract_at(project, "remote", f"s3://{BUCKET}/birds/p.csv", url=f"s3://{BUCKET}/birds/p.csv")
+        assert answer(project, "validate", "--dataset", "remote")["passed"]
+        (fetched,) = answer(project, "download", "--dataset", "remote")["files"]
+        assert fetched["state"] == "unchanged"
+        assert answer(project, "diff", "--dataset", "remote", "palmer", PENGUINS)["same"]
+        assert answer(project, "init", f"s3://{BUCKET}/birds/p.csv", "--target", "species")["name"] == "p"
+        assert answer(project, "validate", "--dataset", "p")["passed"]
+        said = refusal(
+            project.run("data", "describe", "--dataset", "penguins", "--input", f"s3://{BUCKET}/no.csv", "--json")
+        )
+        assert (said["exit_code"], said["error"]) == (Exit.UNREACHABLE, f"s3://{BUCKET}/no.csv does not exist")

@@ -1,0 +1,24 @@
+"""Failures as they are told, and their exit codes."""
+
+from __future__ import annotations
+
+import pytest
+
+from project.errors import ConfigError, Exit, ProjectError, Refused, Unreachable
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"), [(ProjectError, 1), (ConfigError, 2), (Refused, 3), (Unreachable, 4)]
+)  # fmt: skip
+def test_exit_codes(kind: type[ProjectError], code: int) -> None:
+    assert kind("cause").exit_code == code
+
+
+def test_the_other_exit_codes() -> None:
+    assert (Exit.DONE, Exit.DIFFERENT, Exit.INTERRUPTED) == (0, 5, 130)
+
+
+def test_a_failure_in_one_line() -> None:
+    assert str(Refused("no rows", "python run.py data download")) == "no rows. Next: python run.py data download"
+    assert str(Refused("no rows")) == "no rows"
+    assert Refused("no rows", "look").args == ("no rows", "look")

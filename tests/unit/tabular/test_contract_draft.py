@@ -1,0 +1,237 @@
+"""A first contract: what it infers, that it runs as it is, and what it refuses to guess."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from project.errors import ConfigError, ProjectError, Refused
+from project.paths import ROOT
+from tabular.checks import check_rows
+from tabular.contract import Contract, load_contract
+from tabular.contract_draft import draft_contract, write_draft
+from tabular.reading import read_site
+
+ROWS = 60
+Column = Callable[[int], object]
+NOISE = [i * 7919 % 1009 / 1009 for i in range(ROWS)]
+TARGET: Column = lambda i: ("no", "yes", "no")[i % 3]  # noqa: E731
+LENGTH: Column = lambda i: f"{10 + 5 * NOISE[i]:.2f}"  # noqa: E731
+
+
+def table(folder: Path, delimiter: str = ",", name: str = "My table 1.csv", **columns: Column) -> Path:
+    path = folder / name
+    lines = [delimiter.join(columns), *(delimiter.join(str(c(i)) for c in columns.values()) for i in range(ROWS))]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def drafted(folder: Path, path: Path, target: str = "target") -> Contract:
+    """The contract as the project loads it, after proof that its own rows pass its checks."""
+    draft = draft_contract(str(path), target)
+    write_draft(draft, folder)
+    contract = load_contract(draft.name, folder)
+    report = check_rows(contract, read_site(contract, contract.training_site), contract.training_site)
+    assert [str(violation) for violation in report.violations] == []
+    return contract
+
+
+def test_penguins(tmp_path: Path) -> None:
+    path = ROOT / "data/raw/penguins/penguins.csv"
+    contract, ours = drafted(tmp_path, path, "species"), load_contract("penguins")
+    assert (contract.name, contract.task, contract.reading.missing) == ("penguins", "multiclass", ["", "NA"])
+    assert {c.label for c in contract.target.classes} == set(ours.target.labels)
+    assert contract.sites["penguins"].path == "data/raw/penguins/penguins.csv"
+    assert contract.sites["penguins"].sha256 == ours.sites["palmer"].sha256
+    assert list(contract.features) == [*ours.features, "year"]
+    for name in ("island", "sex"):
+        assert contract.features[name].codes == ours.features[name].codes
+    bill = contract.features["bill_length_mm"]
+    assert (bill.type, bill.minimum, bill.maximum) == ("number", 18, 74)  # seen: 32.1 to 59.6
+    assert contract.checks.maximum_single_feature_auc == 1
+    remarks = draft_contract(str(path), "species").remarks
+    assert "flipper_length_mm alone tells a class (AUC 0.991): is it known before?" in remarks
+
+
+@pytest.mark.parametrize(
+    ("column", "feature"),
+    [
+        pytest.param(LENGTH, {"type": "number", "minimum": 7.5, "maximum": 18}, id="number"),
+        pytest.param(lambda i: -(i % 7), {"type": "integer", "minimum": -9, "maximum": 3}, id="integer below 0"),
+        pytest.param(lambda i: i % 7, {"type": "integer", "minimum": 0, "maximum": 9}, id="integer"),
+        pytest.param(lambda i: f"{i % 7}.0", {"type": "integer", "minimum": 0, "maximum": 9}, id="integer as decimal"),
+        pytest.param(
+            lambda i: 10**7 + 1000 * (i % 7), {"type": "integer", "minimum": 9900000, "maximum": 11000000}, id="large"
+        ),
+        pytest.param(
+            lambda i: f"{1e-5 * NOISE[i]:.3e}", {"type": "number", "minimum": 0, "maximum": 1.5e-05}, id="small"
+        ),
+        pytest.param(lambda i: i % 2, {"type": "boolean"}, id="0 and 1"),
+        pytest.param(lambda i: ("TRUE", "False", "")[i % 3], {"type": "boolean"}, id="true and false"),
+        pytest.param(
+            lambda i: ("no", "on", "")[i % 3], {"type": "category", "values": ["no", "on"]}, id="words of YAML"
+        ),
+        pytest.param(
+            lambda i: ("1a", "null ", "x: y")[i % 3], {"type": "category", "values": ["1a", "x: y"]}, id="odd codes"
+        ),
+        pytest.param(
+            lambda i: "unknown" if i == 5 else 1 + i % 20,
+            {"type": "integer", "minimum": 0, "maximum": 30, "missing": ["unknown"]},
+            id="a word among numbers",
+        ),
+        pytest.param(
+            lambda i: "inf" if i == 5 else f"{1 + 9 * NOISE[i]:.2f}",
+            {"type": "number", "minimum": 0, "maximum": 15, "missing": ["inf"]},
+            id="infinity",
+        ),
+        pytest.param(
+            lambda i: f"Zoë {i % 4}", {"type": "category", "values": [f"Zoë {i}" for i in range(4)]}, id="text"
+        ),
+    ],
+)
+def test_a_column_is_read_as_what_it_is(tmp_path: Path, column: Column, feature: dict[str, object]) -> None:
+    contract = drafted(tmp_path, table(tmp_path, x=column, length=LENGTH, target=TARGET))
+    assert contract.features["x"].model_dump(exclude_defaults=True) == feature
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "reason"),
+    [
+        pytest.param("id", lambda i: 7 * i, "looks like an identifier", id="numbers under a telling name"),
+        pytest.param("x", lambda i: i + 100, "looks like an identifier", id="numbers one after the other"),
+        pytest.param("x", lambda i: f"P-{i}", "60 different texts, looks like an identifier", id="text"),
+        pytest.param("x", lambda _: "same", "the same value 'same' in every row", id="constant"),
+        pytest.param("x", lambda i: i if i < 20 else "", "missing in 67% of the rows", id="mostly missing"),
+        pytest.param("x", lambda _: "", "missing in 100% of the rows", id="empty"),
+        pytest.param("_x", LENGTH, "names that begin with _ are taken", id="a name of ours"),
+    ],
+)
+def test_what_can_not_be_learnt_from_is_left_out_with_the_reason(
+    tmp_path: Path, name: str, column: Column, reason: str
+) -> None:
+    path = table(tmp_path, length=LENGTH, target=TARGET, **{name: column})
+    assert list(drafted(tmp_path, path).features) == ["length"]
+    draft = draft_contract(str(path), "target")
+    (remark,) = draft.remarks
+    assert remark.startswith(f"{name} is left out: ")
+    assert reason in remark
+    assert f"  # {remark}\n" in draft.text
+
+
+def test_the_name_comes_from_the_file(tmp_path: Path) -> None:
+    path = table(tmp_path, length=LENGTH, target=TARGET)
+    assert draft_contract(str(path), "target").name == "my_table_1"
+    assert draft_contract(str(path), "target", "other").name == "other"
+    with pytest.raises(ConfigError, match="'Other' is no name for a data set"):
+        draft_contract(str(path), "target", "Other")
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_the_delimiter_is_found(tmp_path: Path, delimiter: str) -> None:
+    path = table(
+        tmp_path, delimiter, length=lambda i: str(LENGTH(i)).replace(".", ","), n=lambda i: i % 9, target=TARGET
+    )
+    contract = drafted(tmp_path, path)
+    assert contract.reading.delimiter == delimiter
+    assert contract.features["n"].type == "integer"
+
+
+def test_an_encoding_of_old_is_found(tmp_path: Path) -> None:
+    path = table(tmp_path, place=lambda i: ("Zürich", "Genève")[i % 2], length=LENGTH, target=TARGET)
+    path.write_bytes(path.read_text(encoding="utf-8").encode("cp1252"))
+    contract = drafted(tmp_path, path)
+    assert (contract.reading.encoding, contract.features["place"].codes) == ("cp1252", ["Genève", "Zürich"])
+
+
+def test_parquet(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {"x": NOISE, "fine": [i % 4 > 0 for i in range(ROWS)], "target": [i % 3 > 0 for i in range(ROWS)]}
+    )
+    frame.loc[3, "x"] = None
+    frame.to_parquet(tmp_path / "t.parquet")
+    contract = drafted(tmp_path, tmp_path / "t.parquet")
+    assert (contract.reading.format, contract.target.positive) == ("parquet", "True")
+    assert {name: feature.type for name, feature in contract.features.items()} == {"x": "number", "fine": "boolean"}
+
+
+@pytest.mark.parametrize(
+    ("target", "classes", "positive"),
+    [
+        pytest.param(TARGET, {"no": ["no"], "yes": ["yes"]}, "yes", id="yes and no"),
+        pytest.param(lambda i: i % 3 // 2, {"0": [0], "1": [1]}, "1", id="0 and 1"),
+        pytest.param(lambda i: ("a", "b", "b")[i % 3], {"b": ["b"], "a": ["a"]}, "a", id="the rarer one"),
+        pytest.param(lambda i: f"{i % 3}.0", {"0": [0], "1": [1], "2": [2]}, None, id="three numbers"),
+    ],
+)
+def test_classes(tmp_path: Path, target: Column, classes: dict[str, list[object]], positive: str | None) -> None:
+    contract = drafted(tmp_path, table(tmp_path, length=LENGTH, target=target))
+    assert {c.label: c.values for c in contract.target.classes} == classes
+    assert contract.target.positive == positive
+
+
+def test_limits_that_the_file_breaks_are_set_to_what_it_has(tmp_path: Path) -> None:
+    twins = table(tmp_path, x=lambda i: i % 5, y=lambda i: i % 3 == 1, target=TARGET)
+    contract = drafted(tmp_path, twins)
+    assert contract.checks.maximum_duplicate_share == 1
+    assert contract.checks.maximum_single_feature_auc == 1
+    text = draft_contract(str(twins), "target").text
+    assert "# y alone tells a class (AUC 1.000)" in text
+    assert yaml.safe_load(text)["checks"] == {"maximum_duplicate_share": 1, "maximum_single_feature_auc": 1}
+
+
+def refused(folder: Path, lines: Sequence[str]) -> Path:
+    path = folder / "t.csv"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+GOOD = [f"{LENGTH(i)},{TARGET(i)}" for i in range(ROWS)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "kind", "reason"),
+    [
+        pytest.param([], Refused, "is empty", id="empty"),
+        pytest.param(["x,target"], Refused, "has no rows", id="header alone"),
+        pytest.param(
+            ["x,tarket", *GOOD], ConfigError, "has no column 'target'; did you mean 'tarket'?", id="no target"
+        ),
+        pytest.param(["target,target", *GOOD], Refused, "column 'target' stands twice", id="repeated column"),
+        pytest.param(["x,,target", *(f"1,{row}" for row in GOOD)], Refused, "column 2 has no name", id="nameless"),
+        pytest.param(["x,target", *GOOD, "5"], Refused, "row 61 has 1 cells, the header has 2", id="cut off"),
+        pytest.param(["x,target", *GOOD, '"5,no'], Refused, "is not a CSV file", id="open quote"),
+        pytest.param(["x,target", *GOOD, "5,"], Refused, "'target' is missing in 1 rows: 61", id="row without class"),
+        pytest.param(["x,target", *(f"{i},no" for i in range(60))], Refused, "a single value, 'no'", id="one class"),
+        pytest.param(
+            ["x,target", *(f"{i},{i}" for i in range(60))], Refused, "60 different numbers: a quantity", id="sum"
+        ),
+        pytest.param(["x,target", *GOOD, "1,so"], Refused, "fewer than 10 rows: 'so' (1)", id="rare class"),
+        pytest.param(
+            ["x,target", *(f"1,{TARGET(i)}" for i in range(60))], Refused, "no column to learn from: x", id="none"
+        ),
+    ],
+)
+def test_refused(tmp_path: Path, lines: list[str], kind: type[ProjectError], reason: str) -> None:
+    with pytest.raises(kind) as caught:
+        draft_contract(str(refused(tmp_path, lines)), "target")
+    assert reason in caught.value.cause
+    assert caught.value.next_step or kind is Refused
+
+
+def test_sixteen_bits_a_letter_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes("x,target\n1,2\n".encode("utf-16"))
+    with pytest.raises(Refused, match="is no text in UTF-8"):
+        draft_contract(str(tmp_path / "t.csv"), "target")
+
+
+def test_a_contract_that_is_there_stays(tmp_path: Path) -> None:
+    draft = draft_contract(str(table(tmp_path, length=LENGTH, target=TARGET)), "target")
+    path = write_draft(draft, tmp_path)
+    path.write_text("mine")
+    with pytest.raises(ConfigError, match=r"my_table_1\.yaml exists and was not changed"):
+        write_draft(draft, tmp_path)
+    assert path.read_text() == "mine"

@@ -1,0 +1,40 @@
+"""Where a bundle comes from, inside a repository and outside."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+import tracking.provenance
+from tracking.provenance import provenance
+from tracking.registration import Registration
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ("-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false")
+    done = subprocess.run(["git", "-C", folder, *identity, *arguments], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def test_commit_changes_run_and_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking.provenance, "ROOT", tmp_path)
+    assert provenance("run 1")["commit"] == "unknown"
+    git(tmp_path, "init", "--quiet")
+    assert provenance("run 1")["commit"] == "unknown"
+    (tmp_path / "a").write_text("1")
+    git(tmp_path, "add", "a")
+    git(tmp_path, "commit", "--quiet", "--message", "one")
+    head = git(tmp_path, "rev-parse", "HEAD")
+    (tmp_path / "untracked").touch()
+    found = provenance("run 1")
+    assert (found["commit"], found["zenml_run"]) == (head, "run 1")
+    assert abs((datetime.fromisoformat(found["created"]) - datetime.now(UTC)).total_seconds()) < 60
+    (tmp_path / "a").write_text("2")
+    assert provenance("run 1")["commit"] == f"{head}+changes"
+
+
+def test_a_version_is_named_after_its_number() -> None:
+    assert Registration("7", "run", 1e-7).version == "v7"
