@@ -166,6 +166,11 @@ def _sentence(problem: Any, model: type[BaseModel]) -> str:
             return f"unknown key {where!r}{did_you_mean(str(location[-1]), sorted(_siblings(model, location)))}"
         case "missing":
             return f"{where!r} is missing"
+        case "union_tag_not_found":
+            tag = problem["ctx"]["discriminator"].strip("'")
+            near = difflib.get_close_matches(tag, [str(key) for key in problem["input"]], n=1)
+            missing = f"'{where}.{tag}' is missing"
+            return f"unknown key '{where}.{near[0]}'; did you mean {tag!r}?" if near else missing
         case "value_error" | "assertion_error":
             message = problem["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
             return f"{where}: {message}" if location else message

@@ -54,7 +54,7 @@ def site(name: str, place: str, found: Sniffed) -> Iterator[str]:
     yield f"  {name}:"
     yield "    role: train"
     yield f"    path: {scalar(place)}"
-    yield f"    sha256: {found.sha256}"
+    yield f"    sha256: {scalar(found.sha256)}"
 
 
 def scalar(value: object) -> str:

@@ -102,6 +102,16 @@ def test_a_file_that_fits(file: Path) -> None:
             id="typo in a list",
         ),
         pytest.param(
+            "name: oak\nheight: 3\nbranches:\n  low:\n    kinds: twig\n",
+            ":4: unknown key 'branches.low.kinds'; did you mean 'kind'?",
+            id="typo of a union's tag",
+        ),
+        pytest.param(
+            "name: oak\nheight: 3\nbranches:\n  low: {}\n",
+            ":4: 'branches.low.kind' is missing",
+            id="a union without its tag",
+        ),
+        pytest.param(
             "name: oak\nheight: 0.5\nage: 200\n", ":2: height: an old tree is higher (and 1 more)", id="a disagreement"
         ),
         pytest.param("name: [oak\n", ":2 is not YAML: did not find expected ',' or ']'", id="a bracket left open"),

@@ -14,7 +14,6 @@ import sys
 import sysconfig
 import threading
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 ROOT = f"{Path(__file__).resolve().parents[3]}{os.sep}"
@@ -68,10 +67,8 @@ def _caller() -> str:
 if __name__ == "__main__":
     sys.path[0] = ROOT
     sys.modules["__main__"].__file__ = f"{ROOT}run.py"  # ZenML looks for the project beside the main module
-    load = partial(list, map(importlib.import_module, [name for name in sys.argv[1:] if name != "--watch"]))
-    done: list[str] = []
-    if "--watch" in sys.argv:
-        done = watch(load)
-    else:
-        load()
+    names = [name for name in sys.argv[1:] if name != "--watch"]
+    done = watch(lambda: [importlib.import_module(name) for name in names]) if "--watch" in sys.argv else []
+    for name in names:
+        importlib.import_module(name)  # where nothing was watched; else they are all there
     print(json.dumps({"done": done, "modules": sorted(sys.modules), "threads": threading.active_count()}))

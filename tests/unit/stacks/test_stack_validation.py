@@ -1,5 +1,6 @@
 """A stack against ZenML's flavors, and the mutation test: no key of a stack file can be misspelt unnoticed."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -72,6 +73,8 @@ def test_a_renamed_key_is_refused(folder: Path, file: str, at: tuple[str | int, 
     with pytest.raises(ConfigError) as refusal:
         validate_stack(read_stack(file.partition(".")[0], VARIABLES, folder))
     assert refusal.value.exit_code == Exit.USAGE
+    assert re.match(rf"{re.escape(str(folder))}/[a-z.]+:\d+: ", refusal.value.cause)
+    assert "did you mean" in refusal.value.cause
 
 
 def test_the_mutations_cover_what_is_written() -> None:

@@ -144,6 +144,13 @@ def test_an_external_site_may_lack_what_the_training_site_must_have() -> None:
     ]
 
 
+def test_rows_to_predict_have_no_target() -> None:
+    table = {name: column for name, column in changed(coat={3: "7"}).items() if name != "kind"}
+    report = check(table, site="there")
+    assert [str(v) for v in report.violations] == ["coat: unknown code: 7 in row 3, allowed: one of 1, 2"]
+    assert report.rules == 10
+
+
 def test_ten_rows_of_a_single_class_are_refused() -> None:
     report = check({**cells(10), "kind": ["c"] * 10})
     with pytest.raises(Refused) as refusal:
