@@ -43,7 +43,7 @@ class CellReader:
     def __init__(self, column: Column, missing: Sequence[str]) -> None:
         self.column = column
         self._missing = frozenset(missing)
-        self._known: dict[str, float | None] = {}
+        self._known: dict[tuple[type, object], float | None] = {}
         self._codes = [code for code in column.missing if not isinstance(code, str)]
         self._is_number = column.type in ("number", "integer")
 
@@ -74,14 +74,15 @@ class CellReader:
 
     def _number(self, cell: object) -> float | None:
         """The cell's number, NaN if it is missing, None if it does not fit."""
-        if isinstance(cell, str) and cell in self._known:
-            return self._known[cell]
+        key = (type(cell), cell)  # True, 1 and 1.0 are equal, and not the same to a column
+        if key in self._known:
+            return self._known[key]
         try:
             number: float | None = self.column.number(self._value(cell))
         except ValueError:
             number = None
-        if isinstance(cell, str) and len(self._known) < REMEMBERED:
-            self._known[cell] = number
+        if len(self._known) < REMEMBERED:
+            self._known[key] = number
         return number
 
     def _value(self, cell: object) -> object:
