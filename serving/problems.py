@@ -11,6 +11,8 @@ from http import HTTPStatus
 
 SHOWN = 80
 LISTED = 20
+TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""As RFC 9110 has them; Python knows them by these names from 3.13 on only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class Problem(Exception):
         """The problem document; ASCII, so that whatever text a client sent comes back as valid JSON."""
         document: dict[str, object] = {
             "type": f"urn:problem:{self.kind}",
-            "title": self.status.phrase,
+            "title": TITLES.get(self.status, self.status.phrase),
             "status": int(self.status),
             "detail": self.detail,
             "request_id": request_id,

@@ -83,4 +83,6 @@ def _number(text: str) -> float | None:
 def plain(value: object) -> str:
     """A value as text by which 0, 0.0 and "0" are the same."""
     number = _number(str(value).strip()) if not isinstance(value, bool) else float(value)
-    return f"{number:.15g}" if number is not None else str(value).strip()
+    if number is None:
+        return str(value).strip()
+    return str(int(number)) if number.is_integer() else repr(number)

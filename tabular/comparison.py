@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from project.errors import Refused
-from tabular.cells import is_missing
+from tabular.cells import is_missing, plain
 from tabular.contract import Contract
 from tabular.files import opened
 from tabular.reading import located, raw_table
@@ -54,8 +54,9 @@ def compare(first: pd.DataFrame, second: pd.DataFrame) -> Comparison:
     """
     common = [str(name) for name in first.columns if name in second.columns]
     before, after = _plain(first[common]), _plain(second[common])
-    counts = before.value_counts(dropna=False), after.value_counts(dropna=False)
-    moved = counts[0].sub(counts[1], fill_value=0) if common else pd.Series(dtype=float)
+    moved = pd.Series(dtype=float)
+    if common:
+        moved = before.value_counts().sub(after.value_counts(), fill_value=0)
     differences = [ColumnDifference(name, what) for name in common if (what := _column(before[name], after[name]))]
     return Comparison(
         rows=(len(first), len(second)),
@@ -92,15 +93,7 @@ def raw_rows(contract: Contract, name: str) -> pd.DataFrame:
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.astype(object).where(frame.notna(), "").map(_text)
-
-
-def _text(cell: object) -> str:
-    try:
-        number = float(cell)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return str(cell).strip()
-    return str(int(number)) if number.is_integer() else repr(number)
+    return frame.astype(object).where(frame.notna(), "").map(plain)
 
 
 def _column(before: pd.Series[Any], after: pd.Series[Any]) -> list[str]:
@@ -114,7 +107,8 @@ def _column(before: pd.Series[Any], after: pd.Series[Any]) -> list[str]:
         for name, measure in (("minimum", np.min), ("median", np.median), ("maximum", np.max), ("mean", np.mean)):
             was, now = (float(measure(values)) for values in numbers)
             if not np.isclose(was, now, rtol=1e-9, atol=0):
-                said.append(f"{name} {was:.6g} to {now:.6g}")
+                digits = 6 if f"{was:.6g}" != f"{now:.6g}" else 15
+                said.append(f"{name} {was:.{digits}g} to {now:.{digits}g}")
         return said
     values = [set(cells) for cells in known]
     for word, only in (("gone", values[0] - values[1]), ("new", values[1] - values[0])):

@@ -122,7 +122,7 @@ def test_a_refusal_is_a_problem_document(ask: Asker) -> None:
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json == {
         "type": "urn:problem:invalid-value",
-        "title": "Unprocessable Entity",
+        "title": "Unprocessable Content",
         "status": 422,
         "detail": sentence,
         "request_id": "r",

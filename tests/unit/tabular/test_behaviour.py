@@ -126,6 +126,16 @@ def test_invariance(tolerance: float, passed: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("weight", "slope"), [pytest.param(20, 0.05, id="down alone"), pytest.param(5, 0.1, id="up alone")]
+)
+def test_invariance_looks_both_ways(weight: float, slope: float) -> None:
+    """Where a probability is 1 or 0 already, only one of the two moves shows."""
+    contract = contract_with(invariances=[{"feature": "weight", "within": 2, "tolerance": 0.01}])
+    (seen,) = observe(contract, by_weight(slope), rows_of(weight), 0.5)
+    assert seen.reason == f"weight ±2: moves by {2 * slope:.3f}, at most 0.01"
+
+
+@pytest.mark.parametrize(
     ("row", "threshold", "passed", "said"),
     [
         pytest.param({"weight": 14}, 0.5, True, "cat with 0.54", id="the likeliest class"),

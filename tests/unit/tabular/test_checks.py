@@ -227,6 +227,7 @@ ABAB = pd.Series(["a", "b", "a", "b"])
         pytest.param(series(1, 2, 3, 4), ABAB, True, 0.75, id="three of four pairs"),
         pytest.param(series(5, 5, 5, 5), ABAB, True, 0.5, id="a constant"),
         pytest.param(series(np.nan, 2, np.nan, 3), ABAB, True, 1.0, id="missing for one class alone"),
+        pytest.param(series(1, np.nan, 2, 3), ABAB, True, 1.0, id="missing beyond the largest"),
         pytest.param(series(1, 2, 3, 4, dtype="Int64"), ABAB, True, 0.75, id="whole numbers are ranked"),
         pytest.param(series(None, 2, 3, None, dtype="Int64"), ABAB, True, 0.625, id="a missing whole number"),
         pytest.param(series(1, 2, 3, 4, dtype="Int64"), ABAB, False, 1.0, id="codes are not ranked"),

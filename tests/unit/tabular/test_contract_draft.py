@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -23,8 +23,12 @@ TARGET: Column = lambda i: ("no", "yes", "no")[i % 3]  # noqa: E731
 LENGTH: Column = lambda i: f"{10 + 5 * NOISE[i]:.2f}"  # noqa: E731
 
 
-def table(folder: Path, delimiter: str = ",", name: str = "My table 1.csv", **columns: Column) -> Path:
-    path = folder / name
+def table(folder: Path, /, **columns: Column) -> Path:
+    return written(folder, columns, ",")
+
+
+def written(folder: Path, columns: Mapping[str, Column], delimiter: str) -> Path:
+    path = folder / "My table 1.csv"
     lines = [delimiter.join(columns), *(delimiter.join(str(c(i)) for c in columns.values()) for i in range(ROWS))]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
@@ -132,9 +136,8 @@ def test_the_name_comes_from_the_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
 def test_the_delimiter_is_found(tmp_path: Path, delimiter: str) -> None:
-    path = table(
-        tmp_path, delimiter, length=lambda i: str(LENGTH(i)).replace(".", ","), n=lambda i: i % 9, target=TARGET
-    )
+    with_commas = {"length": lambda i: str(LENGTH(i)).replace(".", ","), "n": lambda i: i % 9, "target": TARGET}
+    path = written(tmp_path, with_commas, delimiter)
     contract = drafted(tmp_path, path)
     assert contract.reading.delimiter == delimiter
     assert contract.features["n"].type == "integer"

@@ -34,7 +34,7 @@ for chosen in tried:
 
 
 def test_two_processes_package_the_same_bytes() -> None:
-    """A linear model and trees, on the real data."""
+    """A linear model and trees, on the real data; under these two seeds a set of two words has two orders."""
     running = [
         subprocess.Popen(
             [sys.executable, "-c", SCRIPT, jobs],
@@ -43,7 +43,7 @@ def test_two_processes_package_the_same_bytes() -> None:
             stdout=subprocess.PIPE,
             text=True,
         )
-        for jobs, seed in (("1", "1"), ("2", "2"))
+        for jobs, seed in (("1", "1"), ("2", "3"))
     ]
     one, two = (process.communicate()[0].splitlines() for process in running)
     assert [process.returncode for process in running] == [0, 0]

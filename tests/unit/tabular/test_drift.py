@@ -130,6 +130,8 @@ def test_fewer_rows_leave_more_to_chance() -> None:
     for name in CONTRACT.features:
         assert few[name].by_chance > many[name].by_chance
     assert few["age"].by_chance > SETTINGS.drifted_from
+    known_from_few = check(people(4000, 1), reference=people(60))[1]
+    assert known_from_few["age"].by_chance == pytest.approx(few["age"].by_chance, rel=0.5)
     assert check(people(60, 1))[1] == few
 
 

@@ -1,0 +1,39 @@
+"""A step runs again when a function it calls is edited, however deep; the others come from cache."""
+
+from __future__ import annotations
+
+import json
+
+from tabular.bundle import sha256
+from tests.integration.conftest import Journey
+from tests.integration.project_copy import steps_of_last_run, zenml_of
+
+
+def test_an_edited_function_runs_its_step_again_and_no_other(journey: Journey) -> None:
+    root = journey.project.root
+    for file in ("tabular/model_card.py", "tabular/drift_page.py"):  # package_model and check_drift call them, two deep
+        (root / file).write_text((root / file).read_text() + "\n# another line\n")
+    done = journey.project.journey()
+    assert done.returncode == 0, done.stderr
+    with zenml_of(journey.project) as client:
+        training = steps_of_last_run(client, "training")
+        monitoring = steps_of_last_run(client, "monitoring")
+    before = {"load_rows", "check_rows", "split_rows", "choose_candidate"}
+    before |= {f"score_{score['candidate']}" for score in journey.found["leaderboard"]}
+    assert {name for name, status in training.items() if status == "cached"} >= before
+    assert training["package_model"] == "completed"
+    assert monitoring == {"load_rows": "cached", "drift_hungarian": "completed"}
+    assert json.loads(done.stdout)["promotion"] == {**journey.found["promotion"], "changed": False}
+
+
+def test_edited_rows_are_read_again(journey: Journey) -> None:
+    project, site = journey.project, "va"
+    rows = project.root / f"data/raw/heart_disease/processed.{site}.data"
+    before = rows.read_bytes()
+    first, rest = before.split(b"\n", 1)
+    rows.write_bytes(rest.rstrip(b"\n") + b"\n" + first + b"\n")  # the same rows in another order
+    project.edit("configs/datasets/heart_disease.yaml", sha256(before), sha256(rows.read_bytes()))
+    done = project.run("monitor", "--stack", "local", "--site", site)
+    assert done.returncode == 0, done.stderr
+    with zenml_of(project) as client:
+        assert steps_of_last_run(client, "monitoring")["load_rows"] == "completed"
