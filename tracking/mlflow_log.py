@@ -30,6 +30,7 @@ class ActiveRun:
     """The MLflow run of a step, so that another process can log to it."""
 
     tracking_uri: str
+    experiment_id: str
     run_id: str
 
 
@@ -39,7 +40,7 @@ def active_run() -> ActiveRun:
 
     run = mlflow.active_run()
     assert run is not None  # noqa: S101  the step asked for a tracker
-    return ActiveRun(mlflow.get_tracking_uri(), run.info.run_id)
+    return ActiveRun(mlflow.get_tracking_uri(), run.info.experiment_id, run.info.run_id)
 
 
 def log_challenger(
@@ -60,6 +61,7 @@ def log_challenger(
 
     mlflow.set_tracking_uri(run.tracking_uri)
     if mlflow.active_run() is None:
+        mlflow.set_experiment(experiment_id=run.experiment_id)  # that of the nested runs
         mlflow.start_run(run.run_id)
     metrics = bundle.json("metrics.json")
     _log_candidates(choice)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,10 +16,12 @@ BUCKET = "tables"
 
 @contextmanager
 def object_store() -> Iterator[Any]:
-    """A boto3 client of a running server with an empty `BUCKET`; commands started in the block reach it too."""
+    """A boto3 client of a running server with nothing but an empty `BUCKET`; commands of the block reach it too."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     _, port = server.get_host_and_port()
+    reset = urllib.request.Request(f"http://127.0.0.1:{port}/moto-api/reset", method="POST")
+    urllib.request.urlopen(reset).close()  # what one server of a process stores, the next one has
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
         environment.setenv("AWS_DEFAULT_REGION", "us-east-1")

@@ -10,9 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ import psutil
 
 from deployers.local import LocalDeployer
 from project.paths import ROOT
+from tests.integration.forked import Forks
 
 if TYPE_CHECKING:
     from zenml.client import Client
@@ -38,6 +40,8 @@ class Project:
     root: Path
     zenml: Path
     port: int
+    forks: Forks | None = None
+    """Runs its commands without importing anything anew; without it each is a process of its own."""
 
     @classmethod
     def copy(cls, folder: Path) -> Project:
@@ -62,6 +66,8 @@ class Project:
     def run(self, *arguments: str, before: Sequence[str] = ()) -> Done:
         """Run `run.py` to its end; `before` is a command that runs it, such as `unshare`."""
         command = [*before, sys.executable, "run.py", *arguments]
+        if self.forks and not before:
+            return self.start(*arguments)()
         return subprocess.run(
             command, cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
@@ -70,31 +76,38 @@ class Project:
         """Run the whole journey, answering with JSON."""
         return self.run("--stack", "local", "--port", str(self.port), "--json", *arguments, before=before)
 
-    def started(self) -> subprocess.Popen[str]:
-        """The whole journey, answering with JSON, while it runs."""
-        command = [sys.executable, "run.py", "--stack", "local", "--port", str(self.port), "--json"]
-        return subprocess.Popen(
-            command, cwd=self.root, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+    def start(self, *arguments: str) -> Callable[[], Done]:
+        """Start `run.py`; call the answer to wait for its end."""
+        assert self.forks is not None
+        out, err = (tempfile.TemporaryFile("w+", encoding="utf-8") for _ in range(2))
+        command = self.forks.start(arguments, out.fileno(), err.fileno())
+
+        def wait() -> Done:
+            code = command.wait()
+            texts = []
+            for file in (out, err):
+                file.seek(0)
+                texts.append(file.read())
+                file.close()
+            return Done(["run.py", *arguments], code, *texts)
+
+        return wait
 
     def interrupted(self, step: str, *arguments: str) -> tuple[int, str]:
         """Run the journey on a terminal and press Ctrl-C when `step` has started; exit code and what was shown."""
-        command = [sys.executable, "run.py", "--stack", "local", "--port", str(self.port), *arguments]
+        assert self.forks is not None
         ours, theirs = os.openpty()
-        with subprocess.Popen(
-            command, cwd=self.root, env=self.environment, stdout=theirs, stderr=theirs, start_new_session=True
-        ) as process:
-            os.close(theirs)
-            shown, pressed = "", False
-            for text in _read(ours):
-                shown += text
-                if not pressed and f"… {step}" in shown:
-                    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: every process of the group gets it
-                    pressed = True
-            code = process.wait(PATIENCE)
+        command = self.forks.start(["--stack", "local", "--port", str(self.port), *arguments], theirs, theirs)
+        os.close(theirs)
+        shown, pressed = "", False
+        for text in _read(ours):
+            shown += text
+            if not pressed and f"… {step}" in shown:
+                os.killpg(command.pid, signal.SIGINT)  # as a terminal does: every process of the group gets it
+                pressed = True
         os.close(ours)
         assert pressed, shown
-        return code, shown
+        return command.wait(), shown
 
     def edit(self, file: str, old: str, new: str) -> None:
         """Replace the only occurrence of a text in one of its files."""
@@ -133,6 +146,8 @@ class Project:
 
     def close(self) -> None:
         """Stop what it serves."""
+        if self.forks:
+            self.forks.close()
         deployer = LocalDeployer(self.root / ".endpoints")
         for name in deployer.endpoints():
             deployer.down(name)

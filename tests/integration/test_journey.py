@@ -231,7 +231,8 @@ def test_mlflow_has_parameters_metrics_curves_and_the_data(
     (lineage,) = parent.inputs.dataset_inputs
     assert (lineage.dataset.name, lineage.dataset.digest) == (NAME, served.data_sha256[:12])
     assert "processed.cleveland.data" in lineage.dataset.source
-    assert [file.path for file in mlflow_client.list_artifacts(parent.info.run_id, "curves")] != []
+    files = {file.path for file in mlflow_client.list_artifacts(parent.info.run_id)}
+    assert files == {"bundle", "validation_curves.png"}
 
 
 def test_mlflow_has_one_nested_run_per_candidate(journey: Journey, parent: Run, mlflow_client: MlflowClient) -> None:

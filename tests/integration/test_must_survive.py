@@ -10,6 +10,7 @@ import socket
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 
 from deployers.local import LocalDeployer
 from project.errors import Exit
+from tests.integration.forked import Forks
 from tests.integration.project_copy import Project, load, refusal, zenml_of
 
 NAME = "heart_disease"
@@ -36,7 +38,9 @@ needs_mounts = pytest.mark.skipif(not NAMESPACES, reason="needs mount namespaces
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A project with one candidate, whose first version serves."""
-    project = Project.copy(tmp_path_factory.mktemp("small"))
+    folder = tmp_path_factory.mktemp("small")
+    project = Project.copy(folder)
+    project = replace(project, forks=Forks(project.root, project.environment, folder))
     config = project.root / TRAINING
     config.write_text(re.sub(r"\n  forest:.*?\n\ngates:", "\n\ngates:", config.read_text(), flags=re.DOTALL))
     done = project.journey()
@@ -238,14 +242,14 @@ def test_a_new_version_takes_over_without_a_failed_request_and_can_be_rolled_bac
 def test_two_journeys_at_once(small: Project, edit: Edit) -> None:
     edit(TRAINING, "false_negative: 2\n", "false_negative: 30\n")
     before = small.status()["version"]
-    with small.started() as first, small.started() as second:
-        both = [(process, process.communicate(timeout=300)) for process in (first, second)]
-    codes = sorted(process.returncode for process, _ in both)
-    assert codes in ([Exit.DONE, Exit.DONE], [Exit.DONE, Exit.REFUSED]), both
-    for process, output in both:
-        assert "Traceback" not in "".join(output)
-        if process.returncode == Exit.REFUSED:
-            assert "is at it" in json.loads(output[0])["error"]
+    command = ("--stack", "local", "--port", str(small.port), "--json")
+    first, second = small.start(*command), small.start(*command)
+    both = [first(), second()]
+    assert sorted(done.returncode for done in both) in ([Exit.DONE, Exit.DONE], [Exit.DONE, Exit.REFUSED]), both
+    for done in both:
+        assert "Traceback" not in done.stderr
+        if done.returncode == Exit.REFUSED:
+            assert "is at it" in refusal(done)["error"]
     serving = small.status()["version"]
     assert serving != before
     assert _champions(small) == (serving, serving)

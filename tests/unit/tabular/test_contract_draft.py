@@ -19,8 +19,14 @@ from tabular.reading import read_site
 ROWS = 60
 Column = Callable[[int], object]
 NOISE = [i * 7919 % 1009 / 1009 for i in range(ROWS)]
-TARGET: Column = lambda i: ("no", "yes", "no")[i % 3]  # noqa: E731
-LENGTH: Column = lambda i: f"{10 + 5 * NOISE[i]:.2f}"  # noqa: E731
+
+
+def target_of(i: int) -> str:
+    return ("no", "yes", "no")[i % 3]
+
+
+def length_of(i: int) -> str:
+    return f"{10 + 5 * NOISE[i]:.2f}"
 
 
 def table(folder: Path, /, **columns: Column) -> Path:
@@ -64,7 +70,7 @@ def test_penguins(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("column", "feature"),
     [
-        pytest.param(LENGTH, {"type": "number", "minimum": 7.5, "maximum": 18}, id="number"),
+        pytest.param(length_of, {"type": "number", "minimum": 7.5, "maximum": 18}, id="number"),
         pytest.param(lambda i: -(i % 7), {"type": "integer", "minimum": -9, "maximum": 3}, id="integer below 0"),
         pytest.param(lambda i: i % 7, {"type": "integer", "minimum": 0, "maximum": 9}, id="integer"),
         pytest.param(lambda i: f"{i % 7}.0", {"type": "integer", "minimum": 0, "maximum": 9}, id="integer as decimal"),
@@ -98,7 +104,7 @@ def test_penguins(tmp_path: Path) -> None:
     ],
 )
 def test_a_column_is_read_as_what_it_is(tmp_path: Path, column: Column, feature: dict[str, object]) -> None:
-    contract = drafted(tmp_path, table(tmp_path, x=column, length=LENGTH, target=TARGET))
+    contract = drafted(tmp_path, table(tmp_path, x=column, length=length_of, target=target_of))
     assert contract.features["x"].model_dump(exclude_defaults=True) == feature
 
 
@@ -111,13 +117,13 @@ def test_a_column_is_read_as_what_it_is(tmp_path: Path, column: Column, feature:
         pytest.param("x", lambda _: "same", "the same value 'same' in every row", id="constant"),
         pytest.param("x", lambda i: i if i < 20 else "", "missing in 67% of the rows", id="mostly missing"),
         pytest.param("x", lambda _: "", "missing in 100% of the rows", id="empty"),
-        pytest.param("_x", LENGTH, "names that begin with _ are taken", id="a name of ours"),
+        pytest.param("_x", length_of, "names that begin with _ are taken", id="a name of ours"),
     ],
 )
 def test_what_can_not_be_learnt_from_is_left_out_with_the_reason(
     tmp_path: Path, name: str, column: Column, reason: str
 ) -> None:
-    path = table(tmp_path, length=LENGTH, target=TARGET, **{name: column})
+    path = table(tmp_path, length=length_of, target=target_of, **{name: column})
     assert list(drafted(tmp_path, path).features) == ["length"]
     draft = draft_contract(str(path), "target")
     (remark,) = draft.remarks
@@ -127,7 +133,7 @@ def test_what_can_not_be_learnt_from_is_left_out_with_the_reason(
 
 
 def test_the_name_comes_from_the_file(tmp_path: Path) -> None:
-    path = table(tmp_path, length=LENGTH, target=TARGET)
+    path = table(tmp_path, length=length_of, target=target_of)
     assert draft_contract(str(path), "target").name == "my_table_1"
     assert draft_contract(str(path), "target", "other").name == "other"
     with pytest.raises(ConfigError, match="'Other' is no name for a data set"):
@@ -136,7 +142,7 @@ def test_the_name_comes_from_the_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
 def test_the_delimiter_is_found(tmp_path: Path, delimiter: str) -> None:
-    with_commas = {"length": lambda i: str(LENGTH(i)).replace(".", ","), "n": lambda i: i % 9, "target": TARGET}
+    with_commas = {"length": lambda i: str(length_of(i)).replace(".", ","), "n": lambda i: i % 9, "target": target_of}
     path = written(tmp_path, with_commas, delimiter)
     contract = drafted(tmp_path, path)
     assert contract.reading.delimiter == delimiter
@@ -144,7 +150,7 @@ def test_the_delimiter_is_found(tmp_path: Path, delimiter: str) -> None:
 
 
 def test_an_encoding_of_old_is_found(tmp_path: Path) -> None:
-    path = table(tmp_path, place=lambda i: ("Zürich", "Genève")[i % 2], length=LENGTH, target=TARGET)
+    path = table(tmp_path, place=lambda i: ("Zürich", "Genève")[i % 2], length=length_of, target=target_of)
     path.write_bytes(path.read_text(encoding="utf-8").encode("cp1252"))
     contract = drafted(tmp_path, path)
     assert (contract.reading.encoding, contract.features["place"].codes) == ("cp1252", ["Genève", "Zürich"])
@@ -164,20 +170,20 @@ def test_parquet(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("target", "classes", "positive"),
     [
-        pytest.param(TARGET, {"no": ["no"], "yes": ["yes"]}, "yes", id="yes and no"),
+        pytest.param(target_of, {"no": ["no"], "yes": ["yes"]}, "yes", id="yes and no"),
         pytest.param(lambda i: i % 3 // 2, {"0": [0], "1": [1]}, "1", id="0 and 1"),
         pytest.param(lambda i: ("a", "b", "b")[i % 3], {"b": ["b"], "a": ["a"]}, "a", id="the rarer one"),
         pytest.param(lambda i: f"{i % 3}.0", {"0": [0], "1": [1], "2": [2]}, None, id="three numbers"),
     ],
 )
 def test_classes(tmp_path: Path, target: Column, classes: dict[str, list[object]], positive: str | None) -> None:
-    contract = drafted(tmp_path, table(tmp_path, length=LENGTH, target=target))
+    contract = drafted(tmp_path, table(tmp_path, length=length_of, target=target))
     assert {c.label: c.values for c in contract.target.classes} == classes
     assert contract.target.positive == positive
 
 
 def test_limits_that_the_file_breaks_are_set_to_what_it_has(tmp_path: Path) -> None:
-    twins = table(tmp_path, x=lambda i: i % 5, y=lambda i: i % 3 == 1, target=TARGET)
+    twins = table(tmp_path, x=lambda i: i % 5, y=lambda i: i % 3 == 1, target=target_of)
     contract = drafted(tmp_path, twins)
     assert contract.checks.maximum_duplicate_share == 1
     assert contract.checks.maximum_single_feature_auc == 1
@@ -192,7 +198,7 @@ def refused(folder: Path, lines: Sequence[str]) -> Path:
     return path
 
 
-GOOD = [f"{LENGTH(i)},{TARGET(i)}" for i in range(ROWS)]
+GOOD = [f"{length_of(i)},{target_of(i)}" for i in range(ROWS)]
 
 
 @pytest.mark.parametrize(
@@ -214,7 +220,7 @@ GOOD = [f"{LENGTH(i)},{TARGET(i)}" for i in range(ROWS)]
         ),
         pytest.param(["x,target", *GOOD, "1,so"], Refused, "fewer than 10 rows: 'so' (1)", id="rare class"),
         pytest.param(
-            ["x,target", *(f"1,{TARGET(i)}" for i in range(60))], Refused, "no column to learn from: x", id="none"
+            ["x,target", *(f"1,{target_of(i)}" for i in range(60))], Refused, "no column to learn from: x", id="none"
         ),
     ],
 )
@@ -232,7 +238,7 @@ def test_sixteen_bits_a_letter_is_no_text(tmp_path: Path) -> None:
 
 
 def test_a_contract_that_is_there_stays(tmp_path: Path) -> None:
-    draft = draft_contract(str(table(tmp_path, length=LENGTH, target=TARGET)), "target")
+    draft = draft_contract(str(table(tmp_path, length=length_of, target=target_of)), "target")
     path = write_draft(draft, tmp_path)
     path.write_text("mine")
     with pytest.raises(ConfigError, match=r"my_table_1\.yaml exists and was not changed"):

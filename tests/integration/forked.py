@@ -1,0 +1,126 @@
+"""Run `run.py` in processes forked from one that has imported its libraries: importing is most of what a run takes.
+
+`python -m tests.integration.forked SOCKET ROOT` serves the commands of one project tree; `Forks` starts it and asks it.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+IMPORTED = (
+    *("great_expectations", "evidently", "mlflow.sklearn", "skops.io", "skl2onnx", "matplotlib.figure"),
+    *("zenml.client", "zenml.zen_stores.sql_zen_store", "sklearn.ensemble", "sklearn.calibration"),
+    *("zenml.integrations.mlflow.experiment_trackers", "zenml.integrations.pandas.materializers"),
+    *("pipelines.training", "pipelines.deployment", "pipelines.monitoring"),
+    *("tabular.check_summary", "tabular.drift", "tracking.mlflow_log", "cli.main", "cli.journey", "cli.runs"),
+)
+
+
+class Forked:
+    """A command under way."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._answers = connection.makefile("r", encoding="utf-8")
+        self.pid = int(self._answers.readline())
+        """Leads a session and a process group of its own, as a shell's job does."""
+
+    def wait(self) -> int:
+        """Its exit code, once it has ended."""
+        code = int(self._answers.readline())
+        self._answers.close()
+        return code
+
+
+class Forks:
+    """The process that has imported everything, and the commands forked from it.
+
+    Args:
+        root: The project tree whose `run.py` it runs.
+        environment: Of every command.
+        folder: For its socket; not below the tree, whose processes the tests count.
+    """
+
+    def __init__(self, root: Path, environment: Mapping[str, str], folder: Path) -> None:
+        self._path = folder / "forks"
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.integration.forked", str(self._path)],
+            cwd=folder,
+            env={**environment, "PYTHONPATH": os.pathsep.join((str(root), str(Path(__file__).parents[2])))},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == b"ready\n"
+
+    def start(self, arguments: Sequence[str], stdout: int, stderr: int) -> Forked:
+        """Start `run.py` with these arguments; the file descriptors are copied."""
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(str(self._path))
+        socket.send_fds(connection, [json.dumps(arguments).encode()], [stdout, stderr])
+        with connection:
+            return Forked(connection)
+
+    def close(self) -> None:
+        """End it; commands under way go on."""
+        self._process.kill()
+        self._process.communicate()
+
+
+def _serve(path: str) -> None:
+    from cli.progress import quieten
+    from project import aside, paths
+    from project.determinism import PINNED
+    from project.telemetry import opt_out
+
+    os.environ.update(PINNED)
+    opt_out()
+    quieten()
+    for module in IMPORTED:
+        importlib.import_module(module)
+    aside.start = lambda modules, quiet=True: None  # what it would import is here
+    gc.freeze()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen()
+        os.write(1, b"ready\n")
+        while True:
+            connection, _ = server.accept()
+            if os.fork() == 0:
+                _attend(connection, paths.ROOT)
+            connection.close()
+
+
+def _attend(connection: socket.socket, root: Path) -> None:
+    """Fork the command, say its process id, wait for its end, say its exit code."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    message, descriptors, *_ = socket.recv_fds(connection, 65536, 2)
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+        os.chdir(root)
+        for number, descriptor in ((0, os.open(os.devnull, os.O_RDONLY)), *zip((1, 2), descriptors, strict=True)):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        connection.close()
+        sys.argv = ["run.py", *json.loads(message)]
+        runpy.run_path("run.py", run_name="__main__")
+        os._exit(0)
+    connection.sendall(f"{pid}\n".encode())
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    connection.sendall(f"{code}\n".encode())
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1])
