@@ -17,7 +17,7 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m|`")
 def quieten() -> None:
     """Set what libraries read when they are imported: no banners, no bars."""
     os.environ.update(
-        AUTO_OPEN_DASHBOARD="false",
+        ZENML_AUTO_OPEN_DASHBOARD="false",
         ZENML_LOGGING_COLORS_DISABLED="true",
         MLFLOW_LOGGING_LEVEL="ERROR",
         TQDM_DISABLE="1",

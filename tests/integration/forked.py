@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import runpy
+import select
 import signal
 import socket
 import subprocess
@@ -72,8 +73,7 @@ class Forks:
 
     def close(self) -> None:
         """End it; commands under way go on."""
-        self._process.kill()
-        self._process.communicate()
+        self._process.communicate()  # it ends when nobody holds its standard input, also when these tests are killed
 
 
 def _serve(path: str) -> None:
@@ -87,18 +87,22 @@ def _serve(path: str) -> None:
     quieten()
     for module in IMPORTED:
         importlib.import_module(module)
-    aside.start = lambda modules, quiet=True: None  # what it would import is here
+    aside.start = _import_nothing
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(path)
         server.listen()
         os.write(1, b"ready\n")
-        while True:
+        while sys.stdin not in select.select([sys.stdin, server], [], [])[0]:
             connection, _ = server.accept()
             if os.fork() == 0:
                 _attend(connection, paths.ROOT)
             connection.close()
+
+
+def _import_nothing(*_: object, **__: object) -> None:
+    """In place of the second process: what that would import is here."""
 
 
 def _attend(connection: socket.socket, root: Path) -> None:

@@ -79,17 +79,12 @@ class Project:
     def start(self, *arguments: str) -> Callable[[], Done]:
         """Start `run.py`; call the answer to wait for its end."""
         assert self.forks is not None
-        out, err = (tempfile.TemporaryFile("w+", encoding="utf-8") for _ in range(2))
-        command = self.forks.start(arguments, out.fileno(), err.fileno())
+        out, err = (Path(tempfile.mkstemp(dir=self.root.parent)[1]) for _ in range(2))
+        with out.open("w") as stdout, err.open("w") as stderr:
+            command = self.forks.start(arguments, stdout.fileno(), stderr.fileno())
 
         def wait() -> Done:
-            code = command.wait()
-            texts = []
-            for file in (out, err):
-                file.seek(0)
-                texts.append(file.read())
-                file.close()
-            return Done(["run.py", *arguments], code, *texts)
+            return Done(["run.py", *arguments], command.wait(), out.read_text(), err.read_text())
 
         return wait
 
@@ -115,6 +110,16 @@ class Project:
         text = path.read_text(encoding="utf-8")
         assert text.count(old) == 1, f"{file}: {old!r}"
         path.write_text(text.replace(old, new), encoding="utf-8")
+
+    @contextmanager
+    def restored(self, *files: str) -> Iterator[None]:
+        """What the block makes of these files is undone at its end, so that the next test finds them as shipped."""
+        before = {self.root / file: (self.root / file).read_bytes() for file in files}
+        try:
+            yield
+        finally:
+            for path, content in before.items():
+                path.write_bytes(content)
 
     def ask(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """What its endpoint predicts for one row."""

@@ -11,9 +11,11 @@ from tests.integration.project_copy import steps_of_last_run, zenml_of
 
 def test_an_edited_function_runs_its_step_again_and_no_other(journey: Journey) -> None:
     root = journey.project.root
-    for file in ("tabular/model_card.py", "tabular/drift_page.py"):  # package_model and check_drift call them, two deep
-        (root / file).write_text((root / file).read_text() + "\n# another line\n")
-    done = journey.project.journey()
+    files = ("tabular/model_card.py", "tabular/drift_page.py")  # package_model and check_drift call them, two deep
+    with journey.project.restored(*files):
+        for file in files:
+            (root / file).write_text((root / file).read_text() + "\n# another line\n")
+        done = journey.project.journey()
     assert done.returncode == 0, done.stderr
     with zenml_of(journey.project) as client:
         training = steps_of_last_run(client, "training")
@@ -28,12 +30,26 @@ def test_an_edited_function_runs_its_step_again_and_no_other(journey: Journey) -
 
 def test_edited_rows_are_read_again(journey: Journey) -> None:
     project, site = journey.project, "va"
-    rows = project.root / f"data/raw/heart_disease/processed.{site}.data"
+    file, contract = f"data/raw/heart_disease/processed.{site}.data", "configs/datasets/heart_disease.yaml"
+    rows = project.root / file
     before = rows.read_bytes()
     first, rest = before.split(b"\n", 1)
-    rows.write_bytes(rest.rstrip(b"\n") + b"\n" + first + b"\n")  # the same rows in another order
-    project.edit("configs/datasets/heart_disease.yaml", sha256(before), sha256(rows.read_bytes()))
-    done = project.run("monitor", "--stack", "local", "--site", site)
+    with project.restored(file, contract):
+        rows.write_bytes(rest.rstrip(b"\n") + b"\n" + first + b"\n")  # the same rows in another order
+        project.edit(contract, sha256(before), sha256(rows.read_bytes()))
+        done = project.run("monitor", "--stack", "local", "--site", site)
     assert done.returncode == 0, done.stderr
     with zenml_of(project) as client:
         assert steps_of_last_run(client, "monitoring")["load_rows"] == "completed"
+
+
+def test_two_jobs_find_what_one_found(journey: Journey) -> None:
+    done = journey.project.run("train", "--stack", "local", "--jobs", "2", "--json")
+    assert done.returncode == 0, done.stderr
+    with zenml_of(journey.project) as client:
+        training = steps_of_last_run(client, "training")
+    scores = {f"score_{score['candidate']}" for score in journey.found["leaderboard"]}
+    assert {name for name in scores if training[name] == "completed"} == scores
+    assert training["choose_candidate"] == training["package_model"] == "cached"  # the scores are the same values
+    assert json.loads(done.stdout)["leaderboard"] == journey.found["leaderboard"]
+    assert json.loads(done.stdout)["promotion"] == {**journey.found["promotion"], "changed": False}

@@ -126,7 +126,7 @@ def test_the_drift_verdict_of_a_hospital_the_model_never_saw(journey: Journey) -
     assert (drift["site"], drift["rows"], drift["outcome"]) == ("hungarian", 294, "retrain")
     assert drift["drifted_importance"] > 0.5
     worst = {feature["feature"]: feature for feature in drift["features"] if feature["feature"] in drift["worst"]}
-    assert worst["ca"]["direction"] == "missing in 99%"
+    assert worst["ca"]["direction"] == "missing in 99%, before in 2%"
     assert drift["next_command"] == f"python run.py train --dataset {NAME} --full"
 
 

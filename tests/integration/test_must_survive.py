@@ -10,6 +10,7 @@ import socket
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -66,16 +67,13 @@ def served(small: Project) -> Iterator[Project]:
 @pytest.fixture
 def edit(small: Project) -> Iterator[Edit]:
     """Edit the project's files; afterwards they are as before."""
-    kept: dict[Path, bytes] = {}
+    with ExitStack() as undo:
 
-    def change(file: str, old: str, new: str) -> None:
-        path = small.root / file
-        kept.setdefault(path, path.read_bytes())
-        small.edit(file, old, new)
+        def change(file: str, old: str, new: str) -> None:
+            undo.enter_context(small.restored(file))
+            small.edit(file, old, new)
 
-    yield change
-    for path, content in kept.items():
-        path.write_bytes(content)
+        yield change
 
 
 # Refused before or while training
