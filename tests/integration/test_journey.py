@@ -197,14 +197,11 @@ def test_mlflow_has_the_champion_and_its_bundle(served: Bundle, mlflow_client: M
     assert json.loads(Path(card).read_text())["digest"] == served.digest
 
 
-def test_mlflow_s_model_predicts_what_the_endpoint_serves(
-    journey: Journey, served: Bundle, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_mlflow_s_model_predicts_what_the_endpoint_serves(journey: Journey, served: Bundle) -> None:
     import mlflow
 
     contract = load_contract(NAME)
-    monkeypatch.chdir(journey.project.root)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    mlflow.set_tracking_uri(f"sqlite:///{journey.project.root}/mlflow.db")
     uri = f"models:/{NAME}@champion"
     info = mlflow.models.get_model_info(uri)
     assert info.signature is not None

@@ -65,7 +65,6 @@ def store(tmp_path: Path) -> Any:
     mlflow.set_experiment("flowers")
     yield mlflow.MlflowClient()
     mlflow.end_run()
-    mlflow.set_tracking_uri("")  # back to what the environment says
 
 
 def test_a_challenger_of_columns_with_any_name(store: Any, scored: Scored) -> None:
