@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import importlib
 import json
@@ -25,6 +26,8 @@ IMPORTED = (
     *("pipelines.training", "pipelines.deployment", "pipelines.monitoring"),
     *("tabular.check_summary", "tabular.drift", "tracking.mlflow_log", "cli.main", "cli.journey", "cli.runs"),
 )
+CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
+Mounts = Sequence[Sequence[str]]
 
 
 class Forked:
@@ -63,11 +66,18 @@ class Forks:
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == b"ready\n"
 
-    def start(self, arguments: Sequence[str], stdout: int, stderr: int) -> Forked:
-        """Start `run.py` with these arguments; the file descriptors are copied."""
+    def start(self, arguments: Sequence[str], stdout: int, stderr: int, mounts: Mounts = ()) -> Forked:
+        """Start `run.py` with these arguments; the file descriptors are copied.
+
+        Args:
+            arguments: After `run.py`.
+            stdout: File descriptor.
+            stderr: File descriptor.
+            mounts: Arguments of `mount`, one call each; no other process sees what is mounted.
+        """
         connection = socket.socket(socket.AF_UNIX)
         connection.connect(str(self._path))
-        socket.send_fds(connection, [json.dumps(arguments).encode()], [stdout, stderr])
+        socket.send_fds(connection, [json.dumps([arguments, mounts]).encode()], [stdout, stderr])
         with connection:
             return Forked(connection)
 
@@ -101,6 +111,17 @@ def _serve(path: str) -> None:
             connection.close()
 
 
+def _mount(mounts: Mounts) -> None:
+    """Enter a user and a mount namespace of our own, as `unshare --map-root-user --mount` does, and mount."""
+    user, group = os.getuid(), os.getgid()
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWUSER | CLONE_NEWNS):
+        raise OSError(ctypes.get_errno(), "unshare")
+    for file, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
+        Path("/proc/self", file).write_text(text)
+    for arguments in mounts:
+        subprocess.run(["mount", *arguments], check=True)
+
+
 def _import_nothing(*_: object, **__: object) -> None:
     """In place of the second process: what that would import is here."""
 
@@ -112,12 +133,15 @@ def _attend(connection: socket.socket, root: Path) -> None:
     pid = os.fork()
     if pid == 0:
         os.setsid()
-        os.chdir(root)
         for number, descriptor in ((0, os.open(os.devnull, os.O_RDONLY)), *zip((1, 2), descriptors, strict=True)):
             os.dup2(descriptor, number)
             os.close(descriptor)
         connection.close()
-        sys.argv = ["run.py", *json.loads(message)]
+        arguments, mounts = json.loads(message)
+        if mounts:
+            _mount(mounts)
+        os.chdir(root)
+        sys.argv = ["run.py", *arguments]
         runpy.run_path("run.py", run_name="__main__")
         os._exit(0)
     connection.sendall(f"{pid}\n".encode())

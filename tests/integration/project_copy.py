@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ import psutil
 
 from deployers.local import LocalDeployer
 from project.paths import ROOT
-from tests.integration.forked import Forks
+from tests.integration.forked import Forks, Mounts
 
 if TYPE_CHECKING:
     from zenml.client import Client
@@ -63,25 +63,26 @@ class Project:
         kept.pop("PYTHONDONTWRITEBYTECODE", None)  # compiled modules start the second command sooner
         return {**kept, "ZENML_CONFIG_PATH": str(self.zenml), "TMPDIR": str(self.root.parent / "tmp")}
 
-    def run(self, *arguments: str, before: Sequence[str] = ()) -> Done:
-        """Run `run.py` to its end; `before` is a command that runs it, such as `unshare`."""
-        command = [*before, sys.executable, "run.py", *arguments]
-        if self.forks and not before:
-            return self.start(*arguments)()
+    def run(self, *arguments: str, mounts: Mounts = ()) -> Done:
+        """Run `run.py` to its end; `mounts` are arguments of `mount`, seen by this run alone."""
+        if self.forks:
+            return self.start(*arguments, mounts=mounts)()
+        assert not mounts
+        command = [sys.executable, "run.py", *arguments]
         return subprocess.run(
             command, cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
 
-    def journey(self, *arguments: str, before: Sequence[str] = ()) -> Done:
+    def journey(self, *arguments: str, mounts: Mounts = ()) -> Done:
         """Run the whole journey, answering with JSON."""
-        return self.run("--stack", "local", "--port", str(self.port), "--json", *arguments, before=before)
+        return self.run("--stack", "local", "--port", str(self.port), "--json", *arguments, mounts=mounts)
 
-    def start(self, *arguments: str) -> Callable[[], Done]:
+    def start(self, *arguments: str, mounts: Mounts = ()) -> Callable[[], Done]:
         """Start `run.py`; call the answer to wait for its end."""
         assert self.forks is not None
         out, err = (Path(tempfile.mkstemp(dir=self.root.parent)[1]) for _ in range(2))
         with out.open("w") as stdout, err.open("w") as stderr:
-            command = self.forks.start(arguments, stdout.fileno(), stderr.fileno())
+            command = self.forks.start(arguments, stdout.fileno(), stderr.fileno(), mounts)
 
         def wait() -> Done:
             return Done(["run.py", *arguments], command.wait(), out.read_text(), err.read_text())
@@ -178,7 +179,7 @@ def load(project: Project, row: Mapping[str, Any], most: int = 100_000) -> Itera
                 found.versions.append(project.ask(row)["version"])
             except (AssertionError, OSError, http.client.HTTPException) as error:
                 found.failures.append(repr(error))
-            ended.wait(0.002)  # leaves the processor to the run that is under test
+            ended.wait(0.01)  # leaves the processor to the run that is under test
 
     thread = threading.Thread(target=post)
     thread.start()
@@ -194,15 +195,18 @@ def zenml_of(project: Project) -> Iterator[Client]:
     """A ZenML client of the project's store in this process, which forgets it afterwards."""
     from zenml.client import Client
     from zenml.config.global_config import GlobalConfiguration
+    from zenml.utils import source_utils
 
     before = dict(os.environ)
     os.environ.clear()
     os.environ.update(project.environment, ZENML_ANALYTICS_OPT_IN="false")
     GlobalConfiguration._reset_instance()
     Client._reset_instance()
+    source_utils.set_custom_source_root(str(ROOT))
     try:
         yield Client()
     finally:
+        source_utils.set_custom_source_root(None)
         os.environ.clear()
         os.environ.update(before)
         GlobalConfiguration._reset_instance()

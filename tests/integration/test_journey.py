@@ -192,7 +192,7 @@ def test_zenml_s_model_control_plane_has_the_champion(journey: Journey, served: 
 def test_mlflow_has_the_champion_and_its_bundle(served: Bundle, mlflow_client: MlflowClient) -> None:
     version = mlflow_client.get_model_version_by_alias(NAME, "champion")
     assert (str(version.version), version.tags["bundle_digest"]) == ("1", served.digest)
-    assert mlflow_client.get_model_version_by_alias(NAME, "challenger").version == version.version
+    assert mlflow_client.get_model_version_by_alias(NAME, "challenger").tags == version.tags  # it may be made anew
     card = mlflow_client.download_artifacts(str(version.run_id), "bundle/manifest.json")
     assert json.loads(Path(card).read_text())["digest"] == served.digest
 

@@ -12,7 +12,6 @@ import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -139,20 +138,21 @@ def test_a_store_that_is_locked(served: Project) -> None:
 
 @needs_mounts
 def test_a_project_that_can_not_be_written(served: Project) -> None:
-    read_only = _mounted(served.root, f"--bind {served.root}", "-o remount,ro,bind")
-    done = served.journey(before=read_only)
+    root = str(served.root)
+    read_only = [["--bind", root, root], ["-o", "remount,ro,bind", root]]
+    done = served.journey(mounts=read_only)
     said = refusal(done)
     assert said["exit_code"] == Exit.FAULT
     assert said["error"] == f"{served.root} can not be written: models and reports go there"
     assert "load_rows" not in done.stderr
-    assert served.run("status", before=read_only).returncode == Exit.DONE
+    assert served.run("status", mounts=read_only).returncode == Exit.DONE
 
 
 @needs_mounts
 def test_a_disk_that_fills_up_while_a_model_is_packaged(served: Project, edit: Edit) -> None:
     edit(TRAINING, "false_negative: 2\n", "false_negative: 9\n")  # another threshold: another bundle, same scores
     folder = served.root / "mlruns"
-    said = refusal(served.journey(before=_mounted(folder, "-t tmpfs -o size=16k tmpfs")))
+    said = refusal(served.journey(mounts=[["-t", "tmpfs", "-o", "size=16k", "tmpfs", str(folder)]]))
     assert said["exit_code"] == Exit.FAULT
     assert said["error"].startswith(f"the disk is full: {folder}/")
 
@@ -280,9 +280,3 @@ def _champions(project: Project) -> tuple[str, str]:
     alias = MlflowClient(f"sqlite:///{project.root / 'mlflow.db'}").get_model_version_by_alias(NAME, "champion")
     with zenml_of(project) as client:
         return str(client.get_model_version(NAME, "production").name), f"v{alias.version}"
-
-
-def _mounted(folder: Path, *mounts: str) -> list[str]:
-    """A command's beginning that mounts something over a folder for this command alone."""
-    script = " && ".join(f"mount {options} {folder}" for options in mounts)
-    return ["unshare", "--map-root-user", "--mount", "sh", "-c", f'{script} && cd "$PWD" && exec "$@"', "-"]

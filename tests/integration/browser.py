@@ -1,0 +1,114 @@
+"""Headless Chromium over its own DevTools protocol: as much as the tests of pages need."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import websocket
+
+PATIENCE = 60.0
+POLL = 0.05
+BINARIES = ("chromium", "chromium-browser", "google-chrome")
+
+
+class Browser:
+    """One window with one page.
+
+    Args:
+        profile: An empty folder for what the browser keeps.
+    """
+
+    def __init__(self, profile: Path) -> None:
+        binary = next(found for name in BINARIES if (found := shutil.which(name)))
+        options = (
+            *("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1500,1100"),
+            "--disable-features=IsolateSandboxedIframes",  # frames stay where one connection reaches them
+            "--remote-debugging-port=0",
+        )
+        self._process = subprocess.Popen(
+            [binary, *options, f"--user-data-dir={profile}", "about:blank"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        address = profile / "DevToolsActivePort"
+        _until(lambda: address.is_file() and address.read_text().count("\n") > 0)
+        port = address.read_text().splitlines()[0]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json", timeout=PATIENCE) as answer:
+            (page,) = [target for target in json.load(answer) if target["type"] == "page"]
+        self._socket = websocket.create_connection(page["webSocketDebuggerUrl"], timeout=PATIENCE, suppress_origin=True)
+        self._sent = 0
+
+    def open(self, url: str) -> None:
+        """Go to a page."""
+        self._call("Page.navigate", url=url)
+
+    def text(self) -> str:
+        """What the page says, without what its frames say."""
+        return str(self._evaluate("document.body ? document.body.innerText : ''"))
+
+    def frame_text(self) -> str:
+        """What the page's first frame says; nothing while it has none."""
+        frames = self._call("Page.getFrameTree")["frameTree"].get("childFrames", [])
+        if not frames:
+            return ""
+        world = self._call("Page.createIsolatedWorld", frameId=frames[0]["frame"]["id"])["executionContextId"]
+        return str(self._evaluate("document.body ? document.body.innerText : ''", contextId=world))
+
+    def wait_for(self, *texts: str) -> None:
+        """Return once the page says all of these."""
+        _until(lambda: all(text in self.text() for text in texts), self.text)
+
+    def wait_for_frame(self, *texts: str) -> None:
+        """Return once the page's first frame says all of these."""
+        _until(lambda: all(text in self.frame_text() for text in texts), self.frame_text)
+
+    def click(self, label: str) -> None:
+        """Click the last element whose whole text is `label`, once there is one."""
+        _until(lambda: bool(self._evaluate(CLICK % json.dumps(label))), self.text)
+
+    def screenshot(self, path: Path) -> None:
+        """Write what the window shows."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"]))
+
+    def close(self) -> None:
+        """End the browser."""
+        self._socket.close()
+        self._process.terminate()
+        self._process.wait(PATIENCE)
+
+    def _evaluate(self, expression: str, **where: int) -> Any:
+        answer = self._call("Runtime.evaluate", expression=expression, returnByValue=True, **where)
+        return answer["result"].get("value")
+
+    def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        self._sent += 1
+        self._socket.send(json.dumps({"id": self._sent, "method": method, "params": parameters}))
+        while (answer := json.loads(self._socket.recv())).get("id") != self._sent:
+            continue
+        assert "error" not in answer, answer
+        result: dict[str, Any] = answer["result"]
+        return result
+
+
+CLICK = """(() => {
+  const found = [...document.querySelectorAll("*")]
+    .filter(each => each.childElementCount === 0 && each.textContent.trim() === %s).pop();
+  for (const event of found ? ["pointerdown", "mousedown", "pointerup", "mouseup", "click"] : [])
+    found.dispatchEvent(new MouseEvent(event, {bubbles: true, cancelable: true}));
+  return Boolean(found);
+})()"""
+
+
+def _until(holds: Any, shown: Any = lambda: "") -> None:
+    until = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < until, shown()
+        time.sleep(POLL)
