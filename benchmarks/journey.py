@@ -9,6 +9,7 @@ machines and hours: compare within one table, above all by the ratio to the naiv
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import re
@@ -38,7 +39,7 @@ class Measured:
 
     seconds: float
     peak_mib: float
-    """Largest resident set of the process itself, without the server that it leaves behind."""
+    """Largest resident set of the command and its helper process together, without the server that it leaves behind."""
     output: str
 
 
@@ -59,9 +60,9 @@ def measure(command: list[str], folder: Path, environment: dict[str, str]) -> Me
         watched = psutil.Process(process.pid)
         while process.poll() is None:
             try:
-                peak = max(peak, watched.memory_info().rss)
+                peak = max(peak, sum(part.memory_info().rss for part in [watched, *filter(_helps, watched.children())]))
             except psutil.Error:
-                return
+                pass  # one of them has just ended
             time.sleep(SAMPLE_SECONDS)
 
     thread = threading.Thread(target=watch)
@@ -72,6 +73,10 @@ def measure(command: list[str], folder: Path, environment: dict[str, str]) -> Me
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} failed with {process.returncode}:\n{output}")
     return Measured(seconds, peak / 2**20, output)
+
+
+def _helps(child: psutil.Process) -> bool:
+    return "project.aside" in child.cmdline()
 
 
 def rounds_of(
@@ -130,10 +135,18 @@ def _rollback(
     run: list[str], local: list[str], folder: Path, environment: dict[str, str], rounds: int
 ) -> dict[str, list[Measured]]:
     """Another seed makes a second version; then back and forth between the two."""
+
+    def serving() -> str:
+        return str(
+            json.loads(measure([*run, "status", "--json"], folder, environment).output)["endpoints"][0]["version"]
+        )
+
+    first = serving()
     config = folder / "configs/training.yaml"
     config.write_text(config.read_text().replace("seed: 7", "seed: 11"))
     measure(local, folder, environment)
-    return rounds_of({"run.py rollback": [*run, "rollback"]}, rounds, folder, environment)
+    targets = [first, serving()] * rounds
+    return {"run.py rollback": [measure([*run, "rollback", "--to", to], folder, environment) for to in targets]}
 
 
 def _print_clone(scratch: Path) -> None:
