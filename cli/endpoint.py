@@ -51,7 +51,7 @@ def status(dataset: str | None, version: str | None, stack: str | None, as_json:
         show_lineage(_name(dataset), version, stack or outer.get("stack"), as_json)
         return
     deployer = LocalDeployer()
-    names = [dataset] if dataset else deployer.endpoints()
+    names = deployer.endpoints() if dataset is None else [dataset]
     if not names:
         emit({"endpoints": []}, "nothing is deployed; python run.py --stack local", as_json)
         return
@@ -85,7 +85,7 @@ def down(dataset: str | None, every: bool, as_json: bool) -> None:
 def _name(dataset: str | None) -> str:
     """The data set meant: the command's own option, else the one before the command, else the worked example."""
     outer = click.get_current_context().obj or {}
-    return str(dataset or outer.get("dataset") or DATASET)
+    return str(outer.get("dataset", DATASET) if dataset is None else dataset)
 
 
 def _endpoint(found: Endpoint) -> dict[str, Any]:

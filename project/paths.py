@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -10,3 +11,5 @@ CONTRACTS = CONFIGS / "datasets"
 STACKS = ROOT / "stacks"
 ENDPOINTS = ROOT / ".endpoints"
 REPORTS = ROOT / "reports"
+NAME = re.compile("[a-z][a-z0-9_]{0,39}")
+"""A data set's name, and so that of its contract, model and endpoint: nothing that leads out of a folder."""

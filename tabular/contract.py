@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from project.errors import ConfigError
-from project.paths import CONTRACTS
+from project.paths import CONTRACTS, NAME
 from project.strict_yaml import Strict, did_you_mean, misfits, read_tree, shown, validate
 from tabular.agreement import disagreements
 from tabular.columns import Feature, Target
@@ -62,7 +62,7 @@ class Site(Strict):
 class Contract(Strict):
     """A tabular classification data set, described once."""
 
-    name: Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$")]
+    name: Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
     title: str
     description: str = ""
     source: Source
@@ -109,9 +109,9 @@ def load_contract(name: str, folder: Path = CONTRACTS) -> Contract:
         ConfigError: There is no such contract, or it does not fit the schema.
     """
     path = folder / f"{name}.yaml"
-    if not path.is_file():
+    if not NAME.fullmatch(name) or not path.is_file():
         raise ConfigError(
-            f"data set {name!r} has no contract {path.name}{did_you_mean(name, contract_names(folder))}",
+            f"data set {name!r} has no contract{did_you_mean(name, contract_names(folder))}",
             "python run.py data init FILE.csv --target COLUMN",
         )
     value, lines = read_tree(path)

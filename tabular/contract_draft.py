@@ -14,7 +14,7 @@ import pandas as pd
 import yaml
 
 from project.errors import ConfigError, Refused
-from project.paths import CONTRACTS, ROOT
+from project.paths import CONTRACTS, NAME, ROOT
 from project.strict_yaml import did_you_mean, shown
 from tabular import contract_text as text
 from tabular.cells import FALSE, TRUE
@@ -64,7 +64,7 @@ def draft_contract(path: str, target: str, name: str | None = None) -> Draft:
     if target not in columns:
         raise ConfigError(f"{path} has no column {target!r}{did_you_mean(target, columns)}", "name it with --target")
     slug = name or re.sub(r"[^a-z0-9]+", "_", Path(path).stem.lower()).strip("_")[:40]
-    if not re.fullmatch("[a-z][a-z0-9_]{0,39}", slug):
+    if not NAME.fullmatch(slug):
         raise ConfigError(f"{slug!r} is no name for a data set: small letters, digits and _", "give one with --name")
     classes = _classes(found.frame[target], target)
     looked_at = {column: _column(found.frame[column], column) for column in columns if column != target}

@@ -16,7 +16,7 @@ from deployers.local.lock import exclusive, waiting
 from deployers.record import RECORD, Record, now, prepared, read_record, write_json
 from deployers.traffic import Mode, TrafficPlan
 from project.errors import ConfigError, ProjectError, Refused, Unreachable
-from project.paths import ENDPOINTS
+from project.paths import ENDPOINTS, NAME
 from tabular.bundle import Bundle, read_bundle, read_manifest
 
 TRAFFIC, RESTORE, BUNDLES, LOCK, PORTS_LOCK = "traffic.json", "traffic.restore.json", "bundles", "lock", ".ports.lock"
@@ -207,6 +207,8 @@ class LocalDeployer:
         return taken
 
     def _folder(self, name: str) -> Path:
+        if not NAME.fullmatch(name):  # what is stopped and deleted there must be an endpoint's
+            raise ConfigError(f"{name!r} can not name an endpoint: small letters, digits and _", "python run.py status")
         return self.directory.resolve() / name
 
     def _known(self, name: str) -> Record:

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from deployers.interface import Endpoint, Version
-from deployers.local import bundles, ports, process
+from deployers.local import LocalDeployer, bundles, ports, process
 from deployers.local.lock import exclusive
 from deployers.record import RECORD, Record, read_record, write_json
-from project.errors import ProjectError, Refused, Unreachable
+from project.errors import ConfigError, ProjectError, Refused, Unreachable
 from project.paths import ROOT
 from tests.serving_bundle import heart_bundle
 
@@ -210,3 +210,15 @@ def test_a_long_log_is_put_aside(taken: socket.socket, tmp_path: Path, monkeypat
 def test_the_last_line_of_a_log(tmp_path: Path, log: str, said: str) -> None:
     (tmp_path / process.LOG).write_text(log)
     assert process.last_line(tmp_path) == said
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../mine", "/etc", "a/b", "n" * 300])
+def test_a_name_that_leads_out_of_the_folder_touches_nothing(tmp_path: Path, name: str) -> None:
+    mine = tmp_path / "mine"
+    (mine / "bundles").mkdir(parents=True)
+    (mine / RECORD).write_text("mine")
+    deployer = LocalDeployer(tmp_path / "endpoints")
+    for command in (deployer.down, deployer.status, deployer.rollback, deployer.check):
+        with pytest.raises(ConfigError, match="can not name an endpoint"):
+            command(name)
+    assert sorted(path.name for path in mine.iterdir()) == ["bundles", RECORD]

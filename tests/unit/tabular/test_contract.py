@@ -255,10 +255,18 @@ def test_a_contract_that_is_not_there(folder: Path) -> None:
     with pytest.raises(ConfigError) as refusal:
         load_contract("hart_disease", folder)
     assert str(refusal.value) == (
-        "data set 'hart_disease' has no contract hart_disease.yaml; did you mean 'heart_disease'?."
+        "data set 'hart_disease' has no contract; did you mean 'heart_disease'?."
         " Next: python run.py data init FILE.csv --target COLUMN"
     )
     assert contract_names(folder) == ["heart_disease", "pets"]
+
+
+@pytest.mark.parametrize("name", ["", "..", "../pets", "sub/pets", "pets\n", "p" * 300])
+def test_a_name_that_leads_elsewhere_is_none(folder: Path, name: str) -> None:
+    (folder / "sub").mkdir()
+    shutil.copy(folder / "pets.yaml", folder / "sub")
+    with pytest.raises(ConfigError, match="has no contract; "):
+        load_contract(name, folder / "sub" if name == "../pets" else folder)
 
 
 @pytest.mark.parametrize("name", contract_names())
