@@ -23,7 +23,7 @@ from tabular.batch_chunks import Chunk, check_columns, open_rows
 from tabular.bundle import Bundle
 from tabular.contract import Reading
 from tabular.export import INPUT, OUTPUT, session
-from tabular.files import is_parquet, replaced
+from tabular.files import is_parquet, refuse_no_file, replaced
 from tabular.metrics import Classes, decide
 
 if TYPE_CHECKING:
@@ -225,6 +225,8 @@ def _check_paths(files: BatchFiles) -> None:
         if place in places[:index]:
             other = list(named)[places.index(place)]
             raise ConfigError(f"{other} and {option} are both {named[option]}", f"name another file with {option}")
+    for path in (files.output, files.rejects):  # before the first of them is made
+        refuse_no_file(path)
 
 
 def _check_rejects(summary: BatchSummary, settings: BatchSettings, max_rejects: int | None) -> None:

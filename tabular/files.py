@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,13 +22,37 @@ def is_parquet(path: str) -> bool:
     return path.lower().endswith((".parquet", ".pq"))
 
 
+def refuse_no_file(path: str, pipe: bool = False) -> None:
+    """Refuse a folder, and a device: it may have no end, and must not be replaced. An address is left to its store.
+
+    Args:
+        path: A path, whether or not there is something, or an address.
+        pipe: Whether it may be a named pipe.
+
+    Raises:
+        ConfigError: It is no place for a file.
+    """
+    if "://" in path:
+        return
+    try:
+        mode = Path(path).stat().st_mode
+    except OSError:  # whoever opens it says why it can not
+        mode = stat.S_IFDIR if path.endswith("/") else stat.S_IFREG
+    if stat.S_ISDIR(mode):
+        raise ConfigError(f"{path or 'an empty path'} is a folder", "name a file in it")
+    if not stat.S_ISREG(mode) and not (pipe and stat.S_ISFIFO(mode)):
+        raise ConfigError(f"{path} is a device or a pipe, expected a file", "name a file")
+
+
 @contextmanager
 def opened(path: str) -> Iterator[IO[bytes]]:
     """Open a file for reading: a path (relative to the working directory) or an address that fsspec knows.
 
     Raises:
+        ConfigError: It is a folder or a device.
         Unreachable: It is missing or its store does not answer.
     """
+    refuse_no_file(path, pipe=True)
     with ExitStack() as stack:
         try:
             file = stack.enter_context(fsspec.open(path, "rb"))
@@ -43,26 +68,25 @@ def replaced(path: str) -> Iterator[Path]:
     """A new file to write, which takes the place of `path` when the block ends; if the block fails, nothing changes.
 
     Raises:
-        ConfigError: An address that can not be written to, or a folder.
+        ConfigError: An address that can not be written to, a folder or a device.
         Unreachable: The store does not take the file.
         ProjectError: The disk does not.
     """
     protocol = path.split("://", maxsplit=1)[0] if "://" in path else ""
     if protocol in READ_ONLY:
         raise ConfigError(f"{path} can not be written to", "name a file, or an address in a bucket")
+    refuse_no_file(path)
     with ExitStack() as stack:
+        target = Path(path).resolve()  # a link stays one
         if protocol:
             beside = Path(stack.enter_context(tempfile.TemporaryDirectory()), "new")
         else:
-            target = Path(path)
-            if target.is_dir():
-                raise ConfigError(f"{path} is a folder", "name a file in it")
             beside = target.with_name(f".{target.name}.{os.getpid()}")
-            _prepare(target)
+            _prepare(beside, path)
             stack.callback(beside.unlink, missing_ok=True)
         yield beside
         if not protocol:
-            beside.replace(path)
+            beside.replace(target)
             return
         try:
             store, key = fsspec.core.url_to_fs(path)
@@ -71,8 +95,9 @@ def replaced(path: str) -> Iterator[Path]:
             raise Unreachable(f"{path} can not be written: {error}", "check the address and the credentials") from None
 
 
-def _prepare(target: Path) -> None:
+def _prepare(beside: Path, path: str) -> None:
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        beside.touch()
     except OSError as error:
-        raise ProjectError(f"{target.parent} can not be made: {error.strerror}", "name another folder") from None
+        raise ProjectError(f"{path} can not be written: {error.strerror}", "name another place") from None

@@ -15,6 +15,7 @@ from project.paths import ROOT
 from tabular.cells import FALSE, TRUE, allowed, is_missing, is_missing_code, parse_cell, plain
 from tabular.columns import Feature, Target
 from tabular.contract import Contract
+from tabular.files import refuse_no_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,7 @@ def _class_labels(target: Target) -> dict[str, str]:
 
 def _bytes(path: str) -> bytes:
     address = located(path)
+    refuse_no_file(address, pipe=True)
     try:
         with fsspec.open(address, "rb") as file:
             return bytes(file.read())

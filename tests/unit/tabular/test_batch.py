@@ -301,6 +301,13 @@ def test_an_address_that_takes_no_files(heart: Path, files: BatchFiles) -> None:
         run(heart, replace(files, output="https://example.org/out.csv"))
 
 
+def test_an_output_that_is_a_folder_leaves_nothing(heart: Path, files: BatchFiles, tmp_path: Path) -> None:
+    write_csv(files, [ROW])
+    with pytest.raises(ConfigError, match="is a folder"):
+        run(heart, replace(files, output=f"{tmp_path}/new/", rejects=f"{tmp_path}/new/.rejects.csv"))
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
+
+
 def test_a_bundle_of_two_classes_decides_by_its_threshold(heart: Path, files: BatchFiles) -> None:
     write_csv(files, [ROW])
     bundle = read_bundle(heart)

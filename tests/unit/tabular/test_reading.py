@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from project.errors import Exit, ProjectError, Refused, Unreachable
+from project.errors import ConfigError, Exit, ProjectError, Refused, Unreachable
 from project.paths import ROOT
 from tabular.contract import Contract
 from tabular.reading import Unreadable, fingerprint, located, raw_table, read_site, typed
@@ -109,11 +109,17 @@ def test_a_missing_file_is_unreachable(pets: Contract) -> None:
     assert str(failure.value) == f"{path} does not exist. Next: python run.py data download"
 
 
-@pytest.mark.parametrize("path", ["nosuch://bucket/x.csv", str(ROOT)])
-def test_what_can_not_be_opened_is_unreachable(path: str) -> None:
+def test_what_can_not_be_opened_is_unreachable() -> None:
     with pytest.raises(Unreachable) as failure:
+        fingerprint("nosuch://bucket/x.csv")
+    assert failure.value.cause.startswith("nosuch://bucket/x.csv can not be read: ")
+
+
+@pytest.mark.parametrize(("path", "what"), [(str(ROOT), "is a folder"), ("/dev/null", "is a device or a pipe")])
+def test_what_is_no_file(path: str, what: str) -> None:
+    with pytest.raises(ConfigError) as failure:
         fingerprint(path)
-    assert failure.value.cause.startswith(f"{path} can not be read: ")
+    assert failure.value.cause.startswith(f"{path} {what}")
 
 
 def test_a_changed_byte_is_refused_by_its_checksum(write: Write) -> None:
