@@ -25,7 +25,7 @@ def parse_cell(cell: object, feature: Feature) -> float | int | bool | str | Non
             return True if lowered in TRUE else False if lowered in FALSE else None
         case "category" if isinstance(feature.codes[0], str):
             return text
-    number = _number(text)
+    number = to_number(text)
     if number is None or not abs(number) <= FLOAT32_MAX:  # NaN compares false
         return None
     if feature.type == "number":
@@ -71,8 +71,9 @@ def allowed(feature: Feature) -> str:
     return kind if high is None else f"{kind} up to {plain(high)}"
 
 
-def _number(text: str) -> float | None:
-    if "_" in text:  # 1_000 is a number to Python alone
+def to_number(text: str) -> float | None:
+    """The number that a text is, or None; 1_000 is one to Python alone."""
+    if "_" in text:
         return None
     try:
         return float(text)
@@ -82,7 +83,7 @@ def _number(text: str) -> float | None:
 
 def plain(value: object) -> str:
     """A value as text by which 0, 0.0 and "0" are the same."""
-    number = _number(str(value).strip()) if not isinstance(value, bool) else float(value)
+    number = to_number(str(value).strip()) if not isinstance(value, bool) else float(value)
     if number is None:
         return str(value).strip()
     return str(int(number)) if number.is_integer() else repr(number)

@@ -17,7 +17,7 @@ from project.errors import ConfigError, Refused
 from project.paths import CONTRACTS, NAME, ROOT
 from project.strict_yaml import did_you_mean, shown
 from tabular import contract_text as text
-from tabular.cells import FALSE, TRUE
+from tabular.cells import FALSE, FLOAT32_MAX, INTEGER_MAX, TRUE, to_number
 from tabular.contract import Contract
 from tabular.contract_text import scalar
 from tabular.files import replaced
@@ -26,6 +26,8 @@ from tabular.reading import typed
 from tabular.sniffing import sniff
 
 MOST_CLASSES, LEAST_PER_CLASS, MOST_CODES, MOST_ODD = 20, 10, 50, 3
+LONGEST_NAME = 200
+"""Letters in a column's name: YAML takes a key of up to 1,024 as it is written, escapes included."""
 IDENTIFIER = re.compile(r"(^|_|\b)(id|ids|uuid|guid|index|key|no|nr|rownames?)$|^unnamed", re.IGNORECASE)
 
 
@@ -66,12 +68,15 @@ def draft_contract(path: str, target: str, name: str | None = None) -> Draft:
     slug = name or re.sub(r"[^a-z0-9]+", "_", Path(path).stem.lower()).strip("_")[:40]
     if not NAME.fullmatch(slug):
         raise ConfigError(f"{slug!r} is no name for a data set: small letters, digits and _", "give one with --name")
+    alike = next((a for i, a in enumerate(columns) if a.casefold() in map(str.casefold, columns[:i])), None)
+    if alike is not None:  # Great Expectations would check the one by the rules of the other
+        raise Refused(f"{path}: column {alike!r} differs from another in capitals alone", "rename one of them")
     classes = _classes(found.frame[target], target)
     looked_at = {column: _column(found.frame[column], column) for column in columns if column != target}
     features = {column: seen for column, seen in looked_at.items() if not seen.left_out}
     if not features:
         reasons = "; ".join(f"{column}: {seen.left_out}" for column, seen in looked_at.items())
-        raise Refused(f"{path} has no column to learn from: {reasons or 'only the target'}")
+        raise Refused(f"{path} has no column to learn from: {reasons or 'only the target'}", "add columns")
     remarks = [f"{column} is left out: {seen.left_out}" for column, seen in looked_at.items() if seen.left_out]
     place = path if "://" in path else shown_from_root(Path(path).resolve())
     body = [
@@ -116,7 +121,7 @@ def _classes(cells: pd.Series[Any], target: str) -> dict[Any, int]:
     if len(counts) < 2:
         raise Refused(f"target {target!r} has a single value, {next(iter(counts))!r}", "name another --target")
     if len(counts) > MOST_CLASSES:
-        kind = "numbers: a quantity, not classes" if all(_number(v) is not None for v in counts) else "values"
+        kind = "numbers: a quantity, not classes" if all(_number(str(v)) is not None for v in counts) else "values"
         raise Refused(
             f"target {target!r} has {len(counts)} different {kind}; at most {MOST_CLASSES} classes can be told apart",
             "name another --target, or write the classes into a column",
@@ -139,6 +144,8 @@ def _column(cells: pd.Series[Any], name: str) -> _Column:
         return _Column(left_out=f"missing in {1 - len(known) / len(cells):.0%} of the rows")
     if len(values) == 1:
         return _Column(left_out=f"the same value {values[0]!r} in every row that has one")
+    if len(name) > LONGEST_NAME:
+        return _Column(left_out=f"its name has {len(name):,} letters, at most {LONGEST_NAME} can be used")
     if name.startswith("_"):
         return _Column(left_out="names that begin with _ are taken")
     if {text.lower() for text in values} <= TRUE | FALSE:
@@ -153,7 +160,7 @@ def _column(cells: pd.Series[Any], name: str) -> _Column:
 
 def _number_column(known: pd.Series[Any], name: str, numbers: dict[str, float], odd: Sequence[str]) -> _Column:
     low, high = min(numbers.values()), max(numbers.values())
-    whole = all(number == int(number) for number in numbers.values())
+    whole = all(number == int(number) and abs(number) <= INTEGER_MAX for number in numbers.values())
     steps = whole and len(numbers) == len(known) == high - low + 1
     if whole and len(numbers) == len(known) and (steps or IDENTIFIER.search(name)):
         return _Column(left_out="a different whole number in every row, looks like an identifier")
@@ -204,11 +211,8 @@ def _value(cell: object) -> Any:
 
 
 def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
+    number = to_number(text)
+    return number if number is not None and abs(number) <= FLOAT32_MAX else None  # NaN compares false
 
 
 def _rounded(value: float, how: Any) -> float:

@@ -99,6 +99,19 @@ def test_penguins(tmp_path: Path) -> None:
             id="infinity",
         ),
         pytest.param(
+            lambda i: 10**18 + 7 * i * i, {"type": "number", "minimum": 9.9e17, "maximum": 1.1e18}, id="beyond integers"
+        ),
+        pytest.param(
+            lambda i: "1e308" if i == 5 else 1 + i % 20,
+            {"type": "integer", "minimum": 0, "maximum": 30, "missing": ["1e308"]},
+            id="beyond what a model takes",
+        ),
+        pytest.param(
+            lambda i: f"{i % 4}_000",
+            {"type": "category", "values": [f"{i}_000" for i in range(4)]},
+            id="a number to Python alone",
+        ),
+        pytest.param(
             lambda i: f"Zoë {i % 4}", {"type": "category", "values": [f"Zoë {i}" for i in range(4)]}, id="text"
         ),
     ],
@@ -117,6 +130,8 @@ def test_a_column_is_read_as_what_it_is(tmp_path: Path, column: Column, feature:
         pytest.param("x", lambda _: "same", "the same value 'same' in every row", id="constant"),
         pytest.param("x", lambda i: i if i < 20 else "", "missing in 67% of the rows", id="mostly missing"),
         pytest.param("x", lambda _: "", "missing in 100% of the rows", id="empty"),
+        pytest.param("n" * 201, length_of, "its name has 201 letters, at most 200", id="a long name"),
+        pytest.param("x", lambda i: f"{i}e300", "60 different texts", id="all beyond what a model takes"),
         pytest.param("_x", length_of, "names that begin with _ are taken", id="a name of ours"),
     ],
 )
@@ -210,6 +225,12 @@ GOOD = [f"{length_of(i)},{target_of(i)}" for i in range(ROWS)]
             ["x,tarket", *GOOD], ConfigError, "has no column 'target'; did you mean 'tarket'?", id="no target"
         ),
         pytest.param(["target,target", *GOOD], Refused, "column 'target' stands twice", id="repeated column"),
+        pytest.param(
+            ["x,X,target", *(f"1,{row}" for row in GOOD)],
+            Refused,
+            "'X' differs from another in capitals",
+            id="capitals",
+        ),
         pytest.param(["x,,target", *(f"1,{row}" for row in GOOD)], Refused, "column 2 has no name", id="nameless"),
         pytest.param(["x,target", *GOOD, "5"], Refused, "row 61 has 1 cells, the header has 2", id="cut off"),
         pytest.param(["x,target", *GOOD, '"5,no'], Refused, "is not a CSV file", id="open quote"),
