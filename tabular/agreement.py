@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from tabular.contract import Contract
 
 NUMBERS = ("number", "integer")
+UNSPEAKABLE = re.compile(r'["\\\x00-\x1f]')
+"""What the server's JSON decoder takes in no field's name."""
 
 
 def disagreements(contract: Contract) -> Iterator[tuple[Path_, str]]:
@@ -51,6 +54,8 @@ def _columns(contract: Contract) -> Iterator[tuple[Path_, str]]:
     for at, name in [*named, (("target", "column"), target)]:
         if not name or name.startswith("_"):
             yield at, f"{name!r} can not name a column: names that begin with an underscore are the project's own"
+        elif UNSPEAKABLE.search(name) and name != target:
+            yield at, f"{name!r} can not name a feature: it has a quotation mark, a backslash or a line break"
         elif listed and name not in listed:
             yield at, f"{name!r} is not in 'reading.columns'{did_you_mean(name, listed)}"
     training = [name for name, site in contract.sites.items() if site.role == "train"]

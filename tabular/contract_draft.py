@@ -17,6 +17,7 @@ from project.errors import ConfigError, Refused
 from project.paths import CONTRACTS, NAME, ROOT
 from project.strict_yaml import did_you_mean, shown
 from tabular import contract_text as text
+from tabular.agreement import UNSPEAKABLE
 from tabular.cells import FALSE, FLOAT32_MAX, INTEGER_MAX, TRUE, to_number
 from tabular.contract import Contract
 from tabular.contract_text import scalar
@@ -144,10 +145,8 @@ def _column(cells: pd.Series[Any], name: str) -> _Column:
         return _Column(left_out=f"missing in {1 - len(known) / len(cells):.0%} of the rows")
     if len(values) == 1:
         return _Column(left_out=f"the same value {values[0]!r} in every row that has one")
-    if len(name) > LONGEST_NAME:
-        return _Column(left_out=f"its name has {len(name):,} letters, at most {LONGEST_NAME} can be used")
-    if name.startswith("_"):
-        return _Column(left_out="names that begin with _ are taken")
+    if reason := _unusable(name):
+        return _Column(left_out=reason)
     if {text.lower() for text in values} <= TRUE | FALSE:
         return _Column(["type: boolean"])
     if not odd or (len(numbers) > MOST_ODD * 3 and len(odd) <= MOST_ODD):
@@ -156,6 +155,15 @@ def _column(cells: pd.Series[Any], name: str) -> _Column:
         what = "looks like an identifier" if len(values) == len(known) else "free text or too many codes"
         return _Column(left_out=f"{len(values)} different texts, {what}")
     return _Column(["type: category", f"values: [{', '.join(map(scalar, values))}]"])
+
+
+def _unusable(name: str) -> str:
+    """Why no feature can have this name; empty where one can."""
+    if len(name) > LONGEST_NAME:
+        return f"its name has {len(name):,} letters, at most {LONGEST_NAME} can be used"
+    if UNSPEAKABLE.search(name):
+        return "its name has a quotation mark, a backslash or a line break"
+    return "names that begin with _ are taken" if name.startswith("_") else ""
 
 
 def _number_column(known: pd.Series[Any], name: str, numbers: dict[str, float], odd: Sequence[str]) -> _Column:

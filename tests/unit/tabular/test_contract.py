@@ -87,6 +87,9 @@ def test_the_contract_as_written(folder: Path) -> None:
         ),
         pytest.param("  indoor:", "  _indoor:", 18, "'_indoor' can not name a column", id="a name of the project's"),
         pytest.param(
+            "  indoor:", "  'in\\door':", 18, "can not name a feature: it has a quotation mark", id="backslash"
+        ),
+        pytest.param(
             "columns: [weight,", "columns: [kind,", 4, "reading: column 'kind' is listed twice", id="column twice"
         ),
         pytest.param(

@@ -132,6 +132,7 @@ def test_a_column_is_read_as_what_it_is(tmp_path: Path, column: Column, feature:
         pytest.param("x", lambda _: "", "missing in 100% of the rows", id="empty"),
         pytest.param("n" * 201, length_of, "its name has 201 letters, at most 200", id="a long name"),
         pytest.param("x", lambda i: f"{i}e300", "60 different texts", id="all beyond what a model takes"),
+        pytest.param("x\\y", length_of, "its name has a quotation mark, a backslash", id="a name no request can have"),
         pytest.param("_x", length_of, "names that begin with _ are taken", id="a name of ours"),
     ],
 )
