@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tabular.description import SiteDescription
 
 
-@click.group()
+@click.group(no_args_is_help=False)
 def data() -> None:
     """The tables that models learn from: their files, their contracts, what they hold.
 

@@ -44,7 +44,7 @@ def status(dataset: str | None, version: str | None, stack: str | None, as_json:
       python run.py status
       python run.py status --lineage v3 --dataset heart_disease
     """
-    if version:
+    if version is not None:
         from cli.lineage import show_lineage
 
         outer = click.get_current_context().obj or {}
@@ -77,6 +77,8 @@ def rollback(dataset: str | None, to: str | None, as_json: bool) -> None:
 @json_option
 def down(dataset: str | None, every: bool, as_json: bool) -> None:
     """Stop an endpoint and forget it."""
+    if every and dataset is not None:
+        raise click.UsageError("give --dataset or --all, not both")
     deployer = LocalDeployer()
     stopped = [name for name in (deployer.endpoints() if every else [_name(dataset)]) if deployer.down(name)]
     emit({"stopped": stopped}, f"stopped: {', '.join(stopped)}" if stopped else "nothing was running", as_json)

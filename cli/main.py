@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import cast
 
 import click
@@ -114,6 +116,7 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         The exit code, as `project.errors.Exit` lists them.
     """
+    _reopen_streams()
     debug, as_json = "--debug" in arguments, "--json" in arguments
     try:
         result = cli.main(args=list(arguments), prog_name="run.py", standalone_mode=False)
@@ -133,6 +136,13 @@ def main(arguments: Sequence[str]) -> int:
 
         known = explained(error)
         return _fail(known.cause, known.next_step, known.exit_code, as_json)
+
+
+def _reopen_streams() -> None:
+    """Put nowhere in place of what the shell closed (`>&-`), before a store's file takes its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))
 
 
 def _fail(cause: str, next_step: str, code: Exit, as_json: bool) -> int:

@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 @click.option("--rejects", metavar="FILE", help="Where rows go that do not fit.  [default: beside the output]")
 @click.option("--max-rejects", type=click.IntRange(0), help="Rows that may be left out.  [default: a share, configs/]")
 @click.option("--keep", multiple=True, metavar="COLUMN", help="A column of the input to carry over to the output.")
-@click.option("--bundle", "folder", type=click.Path(path_type=Path), help="A bundle to use instead of the champion.")
+@click.option(
+    "--bundle",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A bundle to use instead of the champion.",
+)
 @click.option("--pipeline", is_flag=True, help="Run as a ZenML pipeline on the stack, with the registry's champion.")
 @click.option("--row", metavar="JSON", help="Ask the endpoint for one row instead.")
 def predict(

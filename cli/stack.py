@@ -21,7 +21,7 @@ server_option = click.option(
 )
 
 
-@click.group()
+@click.group(no_args_is_help=False)
 def stack() -> None:
     """Where pipelines run and what they use: the files in stacks/ and what ZenML has of them.
 
@@ -142,11 +142,13 @@ def export(name: str, output: Path | None, server: ServerChoice, as_json: bool) 
 
     from stacks.export import exported
     from stacks.selection import connected
+    from tabular.files import replaced
 
     with connected(read_stack(name), server) as client:
         content: dict[str, Any] = exported(name, client)
     text = yaml.safe_dump(content, sort_keys=False)
     if output is not None:
-        output.write_text(text, encoding="utf-8")
+        with replaced(str(output)) as file:
+            file.write_text(text, encoding="utf-8")
         text = f"wrote {output}"
     emit(content, text.rstrip(), as_json)

@@ -35,9 +35,11 @@ def train(
     """
     from cli import summary
     from cli.runs import HEAVY, begin, run_training
-    from tabular.bundle import replace_bundle
+    from tabular.bundle import check_replaceable, replace_bundle
     from tracking.names import Artifact
 
+    if bundle:
+        check_replaceable(bundle)  # now, not after minutes of training
     session = begin(stack, dataset, not no_cache, debug, HEAVY)
     outputs = run_training(session, "quick" if quick else "full", jobs)
     found = summary.training(session, outputs)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from project.errors import Refused
+from project.errors import ProjectError, Refused
 
 FORMAT = 1
 CONTENT = ("contract.json", "metrics.json", "model.onnx", "model_card.md", "reference.parquet", "serving.json")
@@ -65,15 +65,30 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
     (folder / MANIFEST).write_bytes(bundle.manifest)
 
 
+def check_replaceable(folder: Path) -> None:
+    """Make sure that a bundle can be put there.
+
+    Raises:
+        Refused: The folder holds something that is not a bundle.
+        ProjectError: It can not be written beside it.
+    """
+    if folder.exists() and not (folder / MANIFEST).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise Refused(f"{folder} exists and is not a bundle; nothing was written", "name another folder")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent).cleanup()
+    except OSError as error:
+        raise ProjectError(f"{folder} can not be written: {error.strerror}", "name another folder") from None
+
+
 def replace_bundle(bundle: Bundle, folder: Path) -> None:
     """Put a bundle where another may lie; the old one stays whole until the new one is.
 
     Raises:
         Refused: The folder holds something that is not a bundle.
+        ProjectError: It can not be written beside it.
     """
-    if folder.exists() and not (folder / MANIFEST).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise Refused(f"{folder} exists and is not a bundle; nothing was written", "name another folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    check_replaceable(folder)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as beside:
         write_bundle(bundle, Path(beside, "new"))
         if folder.exists():

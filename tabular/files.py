@@ -22,12 +22,11 @@ def is_parquet(path: str) -> bool:
     return path.lower().endswith((".parquet", ".pq"))
 
 
-def refuse_no_file(path: str, pipe: bool = False) -> None:
-    """Refuse a folder, and a device: it may have no end, and must not be replaced. An address is left to its store.
+def refuse_no_file(path: str) -> None:
+    """Refuse a folder, and a device or a pipe: they may have no end, are read once, and must not be replaced.
 
     Args:
-        path: A path, whether or not there is something, or an address.
-        pipe: Whether it may be a named pipe.
+        path: A path, whether or not there is something, or an address, which is left to its store.
 
     Raises:
         ConfigError: It is no place for a file.
@@ -40,7 +39,7 @@ def refuse_no_file(path: str, pipe: bool = False) -> None:
         mode = stat.S_IFDIR if path.endswith("/") else stat.S_IFREG
     if stat.S_ISDIR(mode):
         raise ConfigError(f"{path or 'an empty path'} is a folder", "name a file in it")
-    if not stat.S_ISREG(mode) and not (pipe and stat.S_ISFIFO(mode)):
+    if not stat.S_ISREG(mode):
         raise ConfigError(f"{path} is a device or a pipe, expected a file", "name a file")
 
 
@@ -52,7 +51,7 @@ def opened(path: str) -> Iterator[IO[bytes]]:
         ConfigError: It is a folder or a device.
         Unreachable: It is missing or its store does not answer.
     """
-    refuse_no_file(path, pipe=True)
+    refuse_no_file(path)
     with ExitStack() as stack:
         try:
             file = stack.enter_context(fsspec.open(path, "rb"))

@@ -140,12 +140,14 @@ def _class_labels(target: Target) -> dict[str, str]:
 
 def _bytes(path: str) -> bytes:
     address = located(path)
-    refuse_no_file(address, pipe=True)
+    refuse_no_file(address)
     try:
         with fsspec.open(address, "rb") as file:
             return bytes(file.read())
     except FileNotFoundError:
-        raise Unreachable(f"{path} does not exist", "python run.py data download") from None
+        raise Unreachable(
+            f"{path} does not exist", "check the path, or fetch it: python run.py data download"
+        ) from None
     except Exception as error:  # noqa: BLE001  each store has its own errors; the user needs the address and the reason
         raise Unreachable(f"{path} can not be read: {error}") from None
 
@@ -162,14 +164,14 @@ def _read_csv(contract: Contract, content: bytes, name: str) -> pd.DataFrame:
     try:
         lines = [line for line in csv.reader(io.StringIO(text), delimiter=how.delimiter, strict=True) if line]
     except csv.Error as error:
-        raise Refused(f"{name} is not a CSV file: {error}") from None
+        raise Refused(f"{name} is not a CSV file: {error}", "check its quotes and that it is whole") from None
     if not lines:
         raise Refused(f"{name} is empty", "check that the download is whole")
     header = [cell.strip() for cell in lines[0]] if how.header else list(how.columns)
     first = 1 if how.header else 0
     repeated = sorted({column for column in header if header.count(column) > 1})
     if repeated:
-        raise Refused(f"{name}: column {repeated[0]!r} stands twice in the header")
+        raise Refused(f"{name}: column {repeated[0]!r} stands twice in the header", "name each column once")
     for number, line in enumerate(lines[first:], start=1):
         if len(line) != len(header):
             raise Refused(

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from cli.main import main
 from project.errors import Exit
+from project.paths import ROOT
 
 
 @pytest.mark.parametrize("command", ["down", "rollback", "endpoint", "status"])
@@ -14,3 +20,45 @@ def test_an_empty_name_is_not_the_worked_example(command: str, capfd: pytest.Cap
     said = capfd.readouterr()
     assert said.out == ""
     assert said.err == "error: '' can not name an endpoint: small letters, digits and _\nnext:  python run.py status\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cause"),
+    [
+        pytest.param(["data"], "Missing command", id="a group alone"),
+        pytest.param(["stack"], "Missing command", id="the other"),
+        pytest.param(["down", "--all", "--dataset", "penguins"], "give --dataset or --all, not both", id="one or all"),
+        pytest.param(["predict", "--bundle", "none"], "Directory 'none' does not exist", id="no bundle"),
+    ],
+)
+def test_one_line_and_the_way_to_help(
+    arguments: list[str], cause: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == Exit.USAGE
+    first, following = capfd.readouterr().err.splitlines()
+    assert cause in first
+    assert following == f"next:  python run.py {arguments[0]} --help"
+
+
+def test_where_a_bundle_goes_is_looked_at_before_training(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine").write_text("mine")
+    assert main(["train", "--dataset", "none", "--bundle", str(tmp_path / "mine")]) == Exit.REFUSED
+    assert "mine exists and is not a bundle; nothing was written" in capfd.readouterr().err
+    assert main(["train", "--dataset", "none", "--bundle", str(tmp_path / "mine" / "b")]) == Exit.FAULT
+    assert "mine/b can not be written: " in capfd.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_closed_stdout() -> None:
+    command = [sys.executable, "run.py", "data", "describe", "--dataset", "none", "--json"]
+    done = subprocess.run(
+        ["sh", "-c", '"$@" >&-', "sh", *command],
+        cwd=ROOT,
+        env=os.environ,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == Exit.USAGE
+    assert done.stderr.startswith("error: data set 'none' has no contract; ")

@@ -28,9 +28,11 @@ def test_what_is_no_file_is_not_read(tmp_path: Path, path: str, what: str, monke
         pass
 
 
-def test_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+def test_a_pipe_is_neither_read_nor_replaced_by_a_file(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
+    with pytest.raises(ConfigError, match="is a device or a pipe, expected a file"), opened(str(pipe)):
+        pytest.fail("it can be read once")
     with pytest.raises(ConfigError, match="is a device or a pipe, expected a file"), replaced(str(pipe)) as new:
         new.write_text("new")
     assert stat.S_ISFIFO(pipe.stat().st_mode)

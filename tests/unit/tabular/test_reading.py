@@ -106,7 +106,9 @@ def test_a_missing_file_is_unreachable(pets: Contract) -> None:
         read_site(pets, "here")
     path = pets.sites["here"].path
     assert failure.value.exit_code is Exit.UNREACHABLE
-    assert str(failure.value) == f"{path} does not exist. Next: python run.py data download"
+    assert (
+        str(failure.value) == f"{path} does not exist. Next: check the path, or fetch it: python run.py data download"
+    )
 
 
 def test_what_can_not_be_opened_is_unreachable() -> None:
