@@ -142,7 +142,7 @@ def _reopen_streams() -> None:
     """Put nowhere in place of what the shell closed (`>&-`), before a store's file takes its number."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  it stays
 
 
 def _fail(cause: str, next_step: str, code: Exit, as_json: bool) -> int:

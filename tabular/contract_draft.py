@@ -78,7 +78,11 @@ def draft_contract(path: str, target: str, name: str | None = None) -> Draft:
     if not features:
         reasons = "; ".join(f"{column}: {seen.left_out}" for column, seen in looked_at.items())
         raise Refused(f"{path} has no column to learn from: {reasons or 'only the target'}", "add columns")
-    remarks = [f"{column} is left out: {seen.left_out}" for column, seen in looked_at.items() if seen.left_out]
+    remarks = [
+        f"{' '.join(column.split())} is left out: {seen.left_out}"
+        for column, seen in looked_at.items()
+        if seen.left_out
+    ]
     place = path if "://" in path else shown_from_root(Path(path).resolve())
     body = [
         *text.head(slug, found, target, classes),

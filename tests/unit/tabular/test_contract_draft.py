@@ -148,6 +148,12 @@ def test_what_can_not_be_learnt_from_is_left_out_with_the_reason(
     assert f"  # {remark}\n" in draft.text
 
 
+def test_a_remark_on_a_name_of_two_lines_is_one_line(tmp_path: Path) -> None:
+    path = table(tmp_path, length=length_of, target=target_of, **{'"two\nlines"': lambda i: i % 9})
+    (remark,) = draft_contract(str(path), "target").remarks
+    assert remark.startswith("two lines is left out: its name has ")
+
+
 def test_the_name_comes_from_the_file(tmp_path: Path) -> None:
     path = table(tmp_path, length=length_of, target=target_of)
     assert draft_contract(str(path), "target").name == "my_table_1"
