@@ -21,6 +21,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,10 +60,8 @@ def measure(command: list[str], folder: Path, environment: dict[str, str]) -> Me
         nonlocal peak
         watched = psutil.Process(process.pid)
         while process.poll() is None:
-            try:
+            with suppress(psutil.Error):  # one of them has just ended
                 peak = max(peak, sum(part.memory_info().rss for part in [watched, *filter(_helps, watched.children())]))
-            except psutil.Error:
-                pass  # one of them has just ended
             time.sleep(SAMPLE_SECONDS)
 
     thread = threading.Thread(target=watch)
