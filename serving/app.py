@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 
-from serving.bundle import Model
+from serving import predictions, seldon
+from serving.http import JSON, PROBLEM, Answer, Headers, Request, Route
 from serving.log import LOGGER
 from serving.metrics import CONTENT_TYPE, Metrics, exposition
-from serving.predictions import Answer, predict, predict_seldon
 from serving.problems import Problem, did_you_mean
 from serving.traffic import TrafficTable
 
@@ -29,18 +29,10 @@ INLINE_BODY = 64 * 1024
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Predict = Callable[[Model, bytes, str], Answer]
-Headers = list[tuple[bytes, bytes]]
 
-PREDICT: Mapping[str, Predict] = {
-    "/predict": predict,
-    "/api/v0.1/predictions": predict_seldon,
-    "/api/v1.0/predictions": predict_seldon,
-}
+ROUTES = (*predictions.ROUTES, *seldon.ROUTES)
 READ = ("/health", "/health/live", "/health/ready", "/metrics")
-PATHS = (*PREDICT, *READ)
-SELDON_PREFIX = re.compile(r"^/seldon/[^/]+/[^/]+(?=/api/)")
-JSON, PROBLEM = b"application/json", b"application/problem+json"
+SELDON_PREFIX = re.compile(r"^/seldon/[^/]+/[^/]+(?=/(?:api|v2)/)")
 REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 
 
@@ -62,60 +54,89 @@ class App:
         max_body: int = MAX_BODY,
     ) -> None:
         self.table, self.metrics, self.siblings, self.max_body = table, metrics, siblings, max_body
-        self._prefix, self._numbers = os.urandom(8).hex().encode(), itertools.count(1)
+        self._prefix, self._numbers = os.urandom(8).hex(), itertools.count(1)
+        self._exact = {(route.method, route.path): route for route in ROUTES}
+        self._patterns = [(route.pattern(), route) for route in ROUTES if "{" in route.path]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         if scope["type"] != "http":
             return
-        content_type, length, request_id = b"", b"", b""
-        for name, value in scope["headers"]:
-            if name == b"content-type":
-                content_type = value
-            elif name == b"content-length":
-                length = value
-            elif name == b"x-request-id" and REQUEST_ID.fullmatch(value):
-                request_id = value
-        request_id = request_id or b"%s-%x" % (self._prefix, next(self._numbers))  # as unique as a uuid, cheaper
-        path: str = scope["path"]
-        headers: Headers = []
+        given = dict(scope["headers"])
+        request_id, path, status = self._request_id(given), scope["path"], 200
+        route: Route | None = None
         try:
-            handler = PREDICT.get(path) or PREDICT.get(path := SELDON_PREFIX.sub("", path))
-            if handler is not None and scope["method"] == "POST":
-                _check_type(content_type)
-                body = await self._body(receive, length)
+            route, parameters = self._find(scope["method"], path)
+            if route is None:
+                answer = self._read(path, scope["method"])
+            else:
+                body = await self._body(receive, given) if route.method == "POST" else b""
                 if body is None:
                     return
-                status, kind, out = 200, JSON, await self._predict(handler, body, request_id.decode())
-            else:
-                status, kind, out = self._read(path, scope["method"])
+                if body:
+                    _check_type(route, given.get(b"content-type", b""))
+                answer = await self._answer(route, Request(body, request_id, given, parameters))
         except Problem as problem:
-            status, kind, out = int(problem.status), PROBLEM, problem.body(request_id.decode())
-            headers = list(problem.headers)
+            status = int(problem.status)
+            answer = Answer(problem.body(request_id), content_type=PROBLEM, headers=problem.headers)
         except Exception:  # noqa: BLE001  whatever fails in a request, the next one is served
-            LOGGER.exception("request %s failed", request_id.decode())
+            LOGGER.exception("request %s failed", request_id)
             fault = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "fault", "the server failed; its log has this request id")
-            status, kind, out = 500, PROBLEM, fault.body(request_id.decode())
-        self.metrics.responses[path if path in PATHS else "other", status] += 1
-        size = str(len(out)).encode()
-        headers += [(b"content-type", kind), (b"content-length", size), (b"x-request-id", request_id)]
+            status, answer = 500, Answer(fault.body(request_id), content_type=PROBLEM)
+        self.metrics.responses[route.path if route else path if path in READ else "other", status] += 1
+        headers: Headers = [
+            *answer.headers,
+            (b"content-type", answer.content_type),
+            (b"content-length", b"%d" % len(answer.body)),
+            (b"x-request-id", request_id.encode()),
+        ]
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else out})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})
 
-    async def _predict(self, handler: Predict, body: bytes, request_id: str) -> bytes:
+    def _request_id(self, headers: Mapping[bytes, bytes]) -> str:
+        given = headers.get(b"x-request-id")
+        if given is not None and REQUEST_ID.fullmatch(given):
+            return given.decode()
+        return f"{self._prefix}-{next(self._numbers):x}"  # as unique as a uuid, cheaper
+
+    def _find(self, method: str, path: str) -> tuple[Route | None, Mapping[str, str]]:
+        """The route of a request, and the named parts of its path."""
+        method = "GET" if method == "HEAD" else method
+        route = self._exact.get((method, path))
+        if route is not None:
+            return route, {}
+        path = SELDON_PREFIX.sub("", path)
+        route = self._exact.get((method, path))
+        if route is not None:
+            return route, {}
+        for pattern, route in self._patterns:
+            if route.method == method and (found := pattern.fullmatch(path)):
+                return route, found.groupdict()
+        return None, {}
+
+    async def _answer(self, route: Route, request: Request) -> Answer:
         model = self.table.current
         if model is None:
             raise _no_model(self.table.error)
+        asked = request.parameters
+        if asked and (asked.get("model", model.name), asked.get("version", model.version)) != (
+            model.name,
+            model.version,
+        ):
+            detail = f"{model.name} version {model.version} serves here, not {' version '.join(asked.values())}"
+            raise Problem(HTTPStatus.NOT_FOUND, "no-such-model", detail[:200])
         started = perf_counter()
-        if len(body) <= INLINE_BODY:
-            answer = handler(model, body, request_id)
+        if len(request.body) <= INLINE_BODY:
+            answer = route.handler(model, request)
         else:
-            answer = await asyncio.to_thread(handler, model, body, request_id)
-        self.metrics.of(model).observe(answer.predicted, perf_counter() - started)
-        return answer.body
+            answer = await asyncio.to_thread(route.handler, model, request)
+        if answer.predicted:
+            self.metrics.of(model).observe(answer.predicted, perf_counter() - started)
+        return answer
 
-    async def _body(self, receive: Receive, length: bytes) -> bytes | None:
+    async def _body(self, receive: Receive, headers: Mapping[bytes, bytes]) -> bytes | None:
         """The whole body, or None when the client has gone."""
+        length = headers.get(b"content-length", b"")
         if length.isdigit() and int(length[:20]) > DRAINED * self.max_body:
             raise self._too_large()
         message = await receive()
@@ -138,36 +159,47 @@ class App:
         headers = [(b"connection", b"close")]  # some of it may be unread, so no other request can follow
         return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", detail, headers=headers)
 
-    def _read(self, path: str, method: str) -> tuple[int, bytes, bytes]:
-        """The routes that are not predictions, and the refusal of all others."""
-        if path not in PATHS:
-            detail = f"there is nothing at {path[:80]!r}{did_you_mean(path, PATHS)}"
-            raise Problem(HTTPStatus.NOT_FOUND, "not-found", detail)
-        allowed = "POST" if path in PREDICT else "GET, HEAD"
-        if method not in allowed.split(", ") or path in PREDICT:
-            detail = f"{path} takes {allowed}, not {method[:20]}"
-            headers = [(b"allow", allowed.encode())]
-            raise Problem(HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed", detail, headers=headers)
+    def _read(self, path: str, method: str) -> Answer:
+        """The routes that tell of the server itself, and the refusal of all others."""
+        if path not in READ:
+            raise self._refusal(path, method)
+        if method not in ("GET", "HEAD"):
+            raise _method_not_allowed(path, method, ["GET, HEAD"])
         if path == "/metrics":
             snapshots = [self.metrics.snapshot(), *self.siblings()]
-            return 200, CONTENT_TYPE, exposition(snapshots, self.table.current)
+            return Answer(exposition(snapshots, self.table.current), content_type=CONTENT_TYPE)
         if path == "/health/live":
-            return 200, JSON, b'{"status":"alive"}'
+            return Answer(b'{"status":"alive"}')
         model = self.table.current
         if model is None:
             raise _no_model(self.table.error)
-        health = {"status": "ready", "model": model.name, **self.table.acknowledgement()}
-        return 200, JSON, msgspec.json.encode(health)
+        return Answer(msgspec.json.encode({"status": "ready", "model": model.name, **self.table.acknowledgement()}))
+
+    def _refusal(self, path: str, method: str) -> Problem:
+        plain = SELDON_PREFIX.sub("", path)
+        matching = [route.method for route in ROUTES if route.pattern().fullmatch(plain)]
+        if matching:
+            return _method_not_allowed(path, method, ["GET, HEAD" if found == "GET" else found for found in matching])
+        known = [*READ, *(route.path for route in ROUTES)]
+        detail = f"there is nothing at {path[:80]!r}{did_you_mean(path, known)}"
+        return Problem(HTTPStatus.NOT_FOUND, "not-found", detail)
 
 
-def _check_type(content_type: bytes) -> None:
-    if not content_type or content_type == JSON:
+def _check_type(route: Route, content_type: bytes) -> None:
+    if not content_type or content_type in route.types:
         return
     kind = content_type.split(b";")[0].strip().lower()
-    if kind != JSON and not (kind.startswith(b"application/") and kind.endswith(b"+json")):
-        shown = kind.decode("latin-1")[:80]
-        detail = f"content-type is {shown!r}; send application/json"
-        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail)
+    if kind in route.types or (JSON in route.types and kind.startswith(b"application/") and kind.endswith(b"+json")):
+        return
+    detail = f"content-type is {kind.decode('latin-1')[:80]!r}; send {b' or '.join(route.types).decode()}"
+    raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail)
+
+
+def _method_not_allowed(path: str, method: str, allowed: list[str]) -> Problem:
+    listed = ", ".join(allowed)
+    detail = f"{path[:80]} takes {listed}, not {method[:20]}"
+    headers = [(b"allow", listed.encode())]
+    return Problem(HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed", detail, headers=headers)
 
 
 def _no_model(reason: str) -> Problem:

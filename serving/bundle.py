@@ -38,11 +38,18 @@ class Model:
     threshold: float | None
     """Binary: the positive class is predicted from this probability on. None: the likeliest class is."""
     rows: RowReader
+    contract: Mapping[str, Any]
+    """`contract.json`: features with types, units, ranges and labels, classes, source."""
+    serving: Mapping[str, Any]
+    """`serving.json`: quantiles, an example, and a background sample for explanations."""
     session: Any
 
     def probabilities(self, rows: Sequence[Row]) -> npt.NDArray[np.float32]:
         """Class probabilities, float32, shape (rows, classes)."""
-        tensor = np.array(rows, dtype=np.float32)
+        return self.infer(np.array(rows, dtype=np.float32))
+
+    def infer(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Class probabilities of rows that are a tensor already: shape (rows, features), NaN for missing."""
         found: npt.NDArray[np.float32] = self.session.run(("probabilities",), {"features": tensor})[0]
         return found
 
@@ -75,6 +82,8 @@ def load(folder: Path, version: str, digest: str) -> Model:
             classes=contract["classes"],
             threshold=serving["threshold"] if contract["task"] == "binary" else None,
             rows=RowReader([Column.parse(feature) for feature in contract["features"]]),
+            contract=contract,
+            serving=serving,
             session=_session(files["model.onnx"]),
         )
         example, expected = serving["example"]["row"], serving["example"]["probabilities"]

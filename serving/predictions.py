@@ -1,24 +1,11 @@
-"""What the prediction routes answer: our own form and Seldon's V1."""
+"""`POST /predict`: one row or a list of rows, as JSON objects."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
 from serving.bundle import Model
-from serving.problems import malformed
-from serving.rows import Row, parse
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A response body, and the predicted class of each row for the counters."""
-
-    body: bytes
-    predicted: Sequence[int]
+from serving.http import Answer, Request, Route
 
 
 class Prediction(msgspec.Struct, gc=False):
@@ -41,52 +28,17 @@ class MulticlassPrediction(Prediction, gc=False):
 _encode = msgspec.json.Encoder().encode
 
 
-def predict(model: Model, body: bytes, request_id: str) -> Answer:
+def predict(model: Model, request: Request) -> Answer:
     """`POST /predict`: one object or a list of them.
 
     Raises:
         Problem: The body does not fit the contract.
     """
-    rows, many = model.rows.read(body)
+    rows, many = model.rows.read(request.body)
     probabilities = model.probabilities(rows).tolist()
     predicted = [model.choose(row) for row in probabilities]
-    answers = [_one(model, row, index, request_id) for row, index in zip(probabilities, predicted, strict=True)]
+    answers = [_one(model, row, index, request.id) for row, index in zip(probabilities, predicted, strict=True)]
     return Answer(_encode(answers if many else answers[0]), predicted)
-
-
-def predict_seldon(model: Model, body: bytes, request_id: str) -> Answer:
-    """`POST /api/v1.0/predictions`: rows as `data.ndarray` or `data.tensor`, answered in the same form.
-
-    Columns stand in contract order unless `data.names` says otherwise.
-
-    Raises:
-        Problem: The body is not such a message, or a value does not fit the contract.
-    """
-    message = parse(body)
-    data = message.get("data") if isinstance(message, dict) else None
-    if not isinstance(message, dict) or not isinstance(data, dict):
-        raise malformed('expected {"data": {"ndarray": [[...]]}} or {"data": {"tensor": {...}}}')
-    names = _names(model, data)
-    table = _tensor(data["tensor"]) if "tensor" in data else _ndarray(data)
-    for number, row in enumerate(table, start=1):
-        if len(row) != len(names):
-            raise malformed(f"row {number} has {len(row)} values, expected {len(names)}: {', '.join(names)}")
-    rows: list[Row] = model.rows.check([dict(zip(names, row, strict=True)) for row in table])
-    probabilities = model.probabilities(rows)
-    values = probabilities.tolist()
-    answer: dict[str, Any] = {"names": list(model.classes)}
-    if "tensor" in data:
-        answer["tensor"] = {"shape": list(probabilities.shape), "values": probabilities.ravel().tolist()}
-    else:
-        answer["ndarray"] = values
-    meta = message.get("meta")
-    puid = meta.get("puid") if isinstance(meta, dict) else None
-    tags = {"model": model.name, "version": model.version}
-    reply = {"data": answer, "meta": {"puid": puid if isinstance(puid, str) and puid else request_id, "tags": tags}}
-    try:
-        return Answer(_encode(reply), [model.choose(row) for row in values])
-    except UnicodeError:
-        raise malformed("meta.puid is not valid text") from None
 
 
 def _one(model: Model, probabilities: list[float], index: int, request_id: str) -> Prediction:
@@ -99,28 +51,4 @@ def _one(model: Model, probabilities: list[float], index: int, request_id: str) 
     )
 
 
-def _names(model: Model, data: dict[str, Any]) -> list[str]:
-    names = data.get("names") or model.rows.names
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise malformed("data.names is not a list of column names")
-    if len(set(names)) < len(names):
-        raise malformed("data.names lists a column twice")
-    return names
-
-
-def _ndarray(data: dict[str, Any]) -> list[list[Any]]:
-    table = data.get("ndarray")
-    if not isinstance(table, list) or not all(isinstance(row, list) for row in table):
-        raise malformed("data.ndarray is not a list of rows, each a list of values")
-    return table
-
-
-def _tensor(tensor: Any) -> list[list[Any]]:
-    shape = tensor.get("shape") if isinstance(tensor, dict) else None
-    values = tensor.get("values") if isinstance(tensor, dict) else None
-    if not isinstance(shape, list) or len(shape) != 2 or not isinstance(values, list):
-        raise malformed('data.tensor is not {"shape": [rows, columns], "values": [...]}')
-    if not all(type(size) is int and size >= 0 for size in shape) or shape[0] * shape[1] != len(values):
-        raise malformed(f"data.tensor has {len(values)} values, which shape {shape} does not hold"[:200])
-    width = shape[1]
-    return [values[start : start + width] for start in range(0, len(values), width)] if width else []
+ROUTES = (Route("POST", "/predict", predict),)

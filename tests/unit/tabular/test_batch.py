@@ -15,6 +15,7 @@ import pytest
 
 from project.errors import ConfigError, ProjectError, Refused, Unreachable
 from serving.bundle import load
+from serving.http import Request
 from serving.predictions import predict
 from serving.problems import Problem
 from tabular.batch import BatchFiles, BatchSettings, BatchSummary, predict_file
@@ -64,7 +65,7 @@ def served(folder: Path, row: Mapping[str, object]) -> Any:
     bundle = read_bundle(folder)
     model = load(folder, "1", bundle.digest)
     try:
-        return json.loads(predict(model, json.dumps(row).encode(), "").body)
+        return json.loads(predict(model, Request(json.dumps(row).encode(), "", {})).body)
     except Problem as problem:
         return [violation.sentence() for violation in problem.violations]
 

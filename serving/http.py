@@ -1,0 +1,63 @@
+"""What routes take and give: plain data between the ASGI application and the handlers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from serving.bundle import Model
+
+JSON, PROBLEM = b"application/json", b"application/problem+json"
+
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+
+
+@dataclass(slots=True)
+class Request:
+    """One request with its whole body."""
+
+    body: bytes
+    id: str
+    headers: Mapping[bytes, bytes]
+    """Names in lower case; of a repeated header the last."""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """The named parts of the path."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """A response with status 200, and for the counters the predicted class of each row."""
+
+    body: bytes
+    predicted: Sequence[int] = ()
+    content_type: bytes = JSON
+    headers: Sequence[tuple[bytes, bytes]] = ()
+
+
+Handler: TypeAlias = Callable[[Model, Request], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a handler is found.
+
+    Args:
+        method: GET (HEAD comes with it) or POST.
+        path: With named parts in braces: `/v2/models/{model}/infer`. `{model}` and `{version}` are the traffic
+            table's: an unknown one is 404 before the handler is called, and `{version}` names the version that answers.
+        handler: Pure; a `Problem` is its way to say no.
+        scope: What a key must allow; empty for what anyone may read.
+        types: Media types of the body that it takes.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    scope: str = "predict"
+    types: Sequence[bytes] = (JSON,)
+
+    def pattern(self) -> re.Pattern[str]:
+        """The path as a pattern whose groups are its named parts."""
+        return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(self.path)))
