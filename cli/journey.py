@@ -25,13 +25,14 @@ def journey(
     Raises:
         ProjectError: Any step's own failure; what served before goes on serving.
     """
-    from cli.runs import HEAVY, begin, check_target, run_deployment, run_monitoring, run_training
+    from cli.runs import HEAVY, alone, begin, check_target, run_deployment, run_monitoring, run_training
 
     started = time.monotonic()
     session = begin(stack, dataset, cache, debug, HEAVY)
     check_target(session, port)
-    found: dict[str, Any] = summary.training(session, run_training(session, profile, jobs))
-    found["endpoint"] = summary.deployment(run_deployment(session, found["promotion"]["version"], port))
+    with alone(session):
+        found: dict[str, Any] = summary.training(session, run_training(session, profile, jobs))
+        found["endpoint"] = summary.deployment(run_deployment(session, found["promotion"]["version"], port))
     found["prediction"] = summary.prediction(session.contract, found["endpoint"])
     sites = session.contract.external_sites[:1]
     found["drift"] = (

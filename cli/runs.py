@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -13,7 +14,7 @@ import click
 from cli.progress import quieten, show_progress
 from project import aside
 from project.errors import ConfigError, ProjectError
-from project.paths import CONFIGS, ROOT
+from project.paths import CONFIGS, ENDPOINTS, ROOT
 from project.strict_yaml import read_yaml
 from tabular.contract import Contract, load_contract
 from tabular.training_config import Profile, TrainingConfig
@@ -114,6 +115,23 @@ def _follow_rollback(session: Session) -> None:
         click.echo(f"{name} {current.version} is the champion again, as the rollback said", err=True)
 
 
+@contextmanager
+def alone(session: Session) -> Iterator[None]:
+    """Train and deploy a data set on a stack in one process at a time: of two, one could promote what the other serves.
+
+    Raises:
+        ProjectError: This folder can not be written.
+        Refused: Another process is at it.
+    """
+    from deployers.local.lock import exclusive
+
+    if not os.access(ROOT, os.W_OK):
+        raise ProjectError(f"{ROOT} can not be written: models and reports go there", "work in a folder of your own")
+    name = session.contract.name
+    with exclusive(ENDPOINTS / f".{session.stack}.{name}.lock", f"train {name}"):
+        yield
+
+
 def run_training(session: Session, profile: Profile, jobs: int) -> dict[str, Any]:
     """Run the training pipeline; what its steps returned, by step and output name."""
     from pipelines.training import training
@@ -121,8 +139,6 @@ def run_training(session: Session, profile: Profile, jobs: int) -> dict[str, Any
     from tabular.reading import fingerprint
     from tracking.registry import registry_identity
 
-    if not os.access(ROOT, os.W_OK):
-        raise ProjectError(f"{ROOT} can not be written: models and reports go there", "work in a folder of your own")
     contract = session.contract
     fingerprints = {name: fingerprint(site.path) for name, site in contract.sites.items()}
     data_sha256 = sha256("".join(f"{name} {value}\n" for name, value in sorted(fingerprints.items())).encode())

@@ -1,9 +1,10 @@
-"""What ZenML 0.98 does in every process that costs seconds and that no run of ours needs."""
+"""What ZenML 0.98 does in every process that costs seconds, or a Ctrl-C, and that no run of ours needs."""
 
 from __future__ import annotations
 
 import functools
 import importlib.metadata
+import signal
 
 _packages_distributions = functools.cache(importlib.metadata.packages_distributions)
 
@@ -14,10 +15,14 @@ def lighten_zenml() -> None:
     For every artifact ZenML asks which package its type comes from, and each answer walks all installed files (0.5 s).
     Before it compiles the first pipeline, it imports scikit-learn for the materializers of its estimators (1.4 s);
     our steps hand over bundles, and a run whose steps are all cached needs no scikit-learn.
+    Around each step it turns Ctrl-C into an ordinary exception, which libraries and its own log swallow: the run went
+    on, and promoted. Without that, Ctrl-C is Python's own and ends the run.
     """
     from zenml.integrations.sklearn import SklearnIntegration
+    from zenml.orchestrators import signal_handler
 
     importlib.metadata.packages_distributions = _packages_distributions
+    signal_handler._SIGNALS = (signal.SIGTERM,)  # type: ignore[assignment]  # noqa: SLF001  there is no setting for it
     SklearnIntegration.activate = classmethod(_nothing)  # type: ignore[assignment, method-assign]
 
 

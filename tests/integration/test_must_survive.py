@@ -206,7 +206,7 @@ def test_a_damaged_bundle_takes_no_traffic(served: Project) -> None:
 def test_ctrl_c_at_a_step(served: Project, edit: Edit, step: str) -> None:
     _another_model(edit)
     code, shown = served.interrupted(step, *(["--no-cache"] if step == "load_rows" else []))
-    assert code == Exit.INTERRUPTED
+    assert code == Exit.INTERRUPTED, shown
     assert shown.splitlines()[-2:] == [
         "error: interrupted; what was serving keeps serving",
         "next:  type the same command again",

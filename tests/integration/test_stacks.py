@@ -70,6 +70,7 @@ def home(used_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
         del os.environ[variable]
     os.environ["ZENML_CONFIG_PATH"] = str(home)
     monkeypatch.chdir(tmp_path)
+    source_utils.set_custom_source_root(str(ROOT))  # found by the main module otherwise, which a test worker lacks
     yield home
     os.environ.clear()
     os.environ.update(before)
