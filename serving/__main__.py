@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from serving.log_options import add_log_options, log_arguments
 from serving.supervisor import Supervisor
 
 
@@ -16,8 +17,10 @@ def main() -> int:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="TCP port (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=1, help="worker processes (default: %(default)s)")
+    add_log_options(parser)
     options = parser.parse_args()
-    return Supervisor(options.directory.resolve(), options.host, options.port, options.workers).run()
+    directory = options.directory.resolve()
+    return Supervisor(directory, options.host, options.port, options.workers, log_arguments(options)).run()
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ class BundleRefused(Exception):
     """A bundle that must not take traffic; the message says why."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Model:
     """A verified bundle, ready to predict."""
 
@@ -42,6 +42,10 @@ class Model:
     """`contract.json`: features with types, units, ranges and labels, classes, source."""
     serving: Mapping[str, Any]
     """`serving.json`: quantiles, an example, and a background sample for explanations."""
+    metrics: Mapping[str, Any]
+    """`metrics.json`: what was found on held-out rows; empty when the bundle does not say."""
+    headers: Sequence[tuple[bytes, bytes]]
+    """Of every response: which model and version answered."""
     session: Any
 
     def probabilities(self, rows: Sequence[Row]) -> npt.NDArray[np.float32]:
@@ -84,6 +88,8 @@ def load(folder: Path, version: str, digest: str) -> Model:
             rows=RowReader([Column.parse(feature) for feature in contract["features"]]),
             contract=contract,
             serving=serving,
+            metrics=json.loads(files.get("metrics.json", b"{}")),
+            headers=((b"x-model-name", contract["name"].encode()), (b"x-model-version", version.encode())),
             session=_session(files["model.onnx"]),
         )
         example, expected = serving["example"]["row"], serving["example"]["probabilities"]

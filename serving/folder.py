@@ -8,6 +8,8 @@ from pathlib import Path
 
 TRAFFIC = "traffic.json"
 """Written by the deployer: generation, traffic plan, and where each version's bundle lies."""
+TRIPPED = "tripped.json"
+"""Written by a worker whose challenger broke its bounds, for the other workers: generation, version, reason."""
 SERVER = "server.json"
 """Written by the supervisor once it listens: pid, host, port, number of workers."""
 WORKERS = "workers"

@@ -24,6 +24,8 @@ class Request:
     """Names in lower case; of a repeated header the last."""
     parameters: Mapping[str, str] = field(default_factory=dict)
     """The named parts of the path."""
+    query: bytes = b""
+    """What follows the `?` of the address, as it came."""
 
 
 @dataclass(slots=True)
@@ -34,6 +36,8 @@ class Answer:
     predicted: Sequence[int] = ()
     content_type: bytes = JSON
     headers: Sequence[tuple[bytes, bytes]] = ()
+    version: str = ""
+    """Which version answered; the application writes it here."""
 
 
 Handler: TypeAlias = Callable[[Model, Request], Answer]
@@ -50,6 +54,7 @@ class Route:
         handler: Pure; a `Problem` is its way to say no.
         scope: What a key must allow; empty for what anyone may read.
         types: Media types of the body that it takes.
+        threaded: Whether it takes too long for the event loop, so that a thread answers.
     """
 
     method: str
@@ -57,6 +62,7 @@ class Route:
     handler: Handler
     scope: str = "predict"
     types: Sequence[bytes] = (JSON,)
+    threaded: bool = False
 
     def pattern(self) -> re.Pattern[str]:
         """The path as a pattern whose groups are its named parts."""

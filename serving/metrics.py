@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from serving.bundle import Model
@@ -21,6 +22,8 @@ class Tally:
         self.predicted = [0] * len(self.classes)
         self.buckets = [0] * (len(BUCKETS) + 1)
         self.seconds = 0.0
+        self.failed = 0
+        self.shadow: Counter[str] = Counter()
 
     def observe(self, predicted: Sequence[int], seconds: float) -> None:
         """Count the rows of one answered request, and its duration."""
@@ -36,6 +39,8 @@ class Metrics:
     def __init__(self) -> None:
         self._tallies: dict[tuple[str, str], Tally] = {}
         self.responses: Counter[tuple[str, int]] = Counter()
+        self.lost = 0
+        """Lines of the request log that were dropped."""
 
     def of(self, model: Model) -> Tally:
         """The tally of a model version, kept when the version stops serving: a counter never falls."""
@@ -48,57 +53,105 @@ class Metrics:
         """All counters as JSON, for a sibling worker's answer."""
         return {
             "responses": [[route, status, count] for (route, status), count in self.responses.items()],
+            "lost": self.lost,
             "tallies": [vars(tally) for tally in self._tallies.values()],
         }
 
 
-def exposition(snapshots: Iterable[Mapping[str, Any]], serving: Model | None) -> bytes:
+@dataclass(slots=True)
+class Totals:
+    """The counters of all workers together; keys begin with model and version."""
+
+    responses: Counter[tuple[str, int]] = field(default_factory=Counter)
+    predicted: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    buckets: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    seconds: Counter[tuple[str, str]] = field(default_factory=Counter)
+    failed: Counter[tuple[str, str]] = field(default_factory=Counter)
+    shadow: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    lost: int = 0
+
+    def add(self, snapshot: Mapping[str, Any]) -> None:
+        """Add one worker's `Metrics.snapshot()`."""
+        for route, status, count in snapshot["responses"]:
+            self.responses[route, status] += count
+        self.lost += snapshot["lost"]
+        for tally in snapshot["tallies"]:
+            key = (tally["model"], tally["version"])
+            for label, count in zip(tally["classes"], tally["predicted"], strict=True):
+                self.predicted[(*key, label)] += count
+            sums = self.buckets.setdefault(key, [0] * (len(BUCKETS) + 1))
+            self.buckets[key] = [a + b for a, b in zip(sums, tally["buckets"], strict=True)]
+            self.seconds[key] += tally["seconds"]
+            self.failed[key] += tally["failed"]
+            for outcome, count in tally["shadow"].items():
+                self.shadow[(*key, outcome)] += count
+
+
+def exposition(snapshots: Iterable[Mapping[str, Any]], serving: Sequence[Model]) -> bytes:
     """The Prometheus text of all workers' counters together.
 
     Args:
         snapshots: One `Metrics.snapshot()` per worker.
-        serving: The model that answers now, for `model_info`.
+        serving: The versions at hand now, for `model_info`.
     """
-    responses: Counter[tuple[str, int]] = Counter()
-    predicted: Counter[tuple[str, str, str]] = Counter()
-    buckets: dict[tuple[str, str], list[int]] = {}
-    seconds: Counter[tuple[str, str]] = Counter()
+    totals = Totals()
     for snapshot in snapshots:
-        for route, status, count in snapshot["responses"]:
-            responses[route, status] += count
-        for tally in snapshot["tallies"]:
-            key = (tally["model"], tally["version"])
-            for label, count in zip(tally["classes"], tally["predicted"], strict=True):
-                predicted[(*key, label)] += count
-            sums = buckets.setdefault(key, [0] * (len(BUCKETS) + 1))
-            buckets[key] = [a + b for a, b in zip(sums, tally["buckets"], strict=True)]
-            seconds[key] += tally["seconds"]
-    lines = ["# HELP model_info The model version that serves.", "# TYPE model_info gauge"]
-    if serving is not None:
-        labels = _labels(model=serving.name, version=serving.version, digest=serving.digest)
-        lines.append(f"model_info{labels} 1")
-    lines += ["# HELP predictions_total Rows predicted, by predicted label.", "# TYPE predictions_total counter"]
-    for (model, version, label), count in sorted(predicted.items()):
-        lines.append(f"predictions_total{_labels(model=model, version=version, label=label)} {count}")
-    lines += [
-        "# HELP prediction_duration_seconds Time from a request's body read to its answer encoded.",
-        "# TYPE prediction_duration_seconds histogram",
+        totals.add(snapshot)
+    version, label, outcome = ("model", "version"), ("model", "version", "label"), ("model", "version", "outcome")
+    info = {(model.name, model.version, model.digest): 1 for model in serving}
+    lines = [
+        *_family("model_info", "gauge", "The versions at hand.", ("model", "version", "digest"), info),
+        *_family("predictions_total", "counter", "Rows predicted, by predicted label.", label, totals.predicted),
+        *_durations(totals),
+        *_family(
+            "prediction_failures_total",
+            "counter",
+            "Requests that a challenger failed and the champion answered.",
+            version,
+            totals.failed,
+        ),
+        *_family(
+            "shadow_requests_total",
+            "counter",
+            "Copies of requests, by whether the shadow predicts what was answered.",
+            outcome,
+            totals.shadow,
+        ),
+        *_family(
+            "http_responses_total", "counter", "Responses, by route and status.", ("route", "status"), totals.responses
+        ),
+        *_family(
+            "request_log_lost_total", "counter", "Lines of the request log that were dropped.", (), {(): totals.lost}
+        ),
     ]
-    for (model, version), counts in sorted(buckets.items()):
-        total = 0
-        for bound, count in zip((*BUCKETS, "+Inf"), counts, strict=True):
-            total += count
-            labels = _labels(model=model, version=version, le=str(bound))
-            lines.append(f"prediction_duration_seconds_bucket{labels} {total}")
-        labels = _labels(model=model, version=version)
-        lines.append(f"prediction_duration_seconds_sum{labels} {seconds[model, version]:.9f}")
-        lines.append(f"prediction_duration_seconds_count{labels} {total}")
-    lines += ["# HELP http_responses_total Responses, by route and status.", "# TYPE http_responses_total counter"]
-    for (route, status), count in sorted(responses.items()):
-        lines.append(f"http_responses_total{_labels(route=route, status=str(status))} {count}")
     return "\n".join([*lines, ""]).encode()
 
 
+def _family(
+    name: str, kind: str, says: str, labels: Sequence[str], samples: Mapping[tuple[Any, ...], float]
+) -> Iterator[str]:
+    yield f"# HELP {name} {says}"
+    yield f"# TYPE {name} {kind}"
+    for values, count in sorted(samples.items()):
+        yield f"{name}{_labels(**dict(zip(labels, map(str, values), strict=True)))} {count}"
+
+
+def _durations(totals: Totals) -> Iterator[str]:
+    name = "prediction_duration_seconds"
+    yield f"# HELP {name} Time from a request's body read to its answer encoded."
+    yield f"# TYPE {name} histogram"
+    for (model, version), counts in sorted(totals.buckets.items()):
+        total = 0
+        for bound, count in zip((*BUCKETS, "+Inf"), counts, strict=True):
+            total += count
+            yield f"{name}_bucket{_labels(model=model, version=version, le=str(bound))} {total}"
+        labels = _labels(model=model, version=version)
+        yield f"{name}_sum{labels} {totals.seconds[model, version]:.9f}"
+        yield f"{name}_count{labels} {total}"
+
+
 def _labels(**labels: str) -> str:
+    if not labels:
+        return ""
     escaped = ((k, v.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")) for k, v in labels.items())
     return "{" + ",".join(f'{name}="{value}"' for name, value in escaped) + "}"

@@ -36,9 +36,12 @@ def predict(model: Model, request: Request) -> Answer:
     """
     rows, many = model.rows.read(request.body)
     probabilities = model.probabilities(rows).tolist()
+    if not many:
+        index = model.choose(probabilities[0])
+        return Answer(_encode(_one(model, probabilities[0], index, request.id)), (index,))
     predicted = [model.choose(row) for row in probabilities]
     answers = [_one(model, row, index, request.id) for row, index in zip(probabilities, predicted, strict=True)]
-    return Answer(_encode(answers if many else answers[0]), predicted)
+    return Answer(_encode(answers), predicted)
 
 
 def _one(model: Model, probabilities: list[float], index: int, request_id: str) -> Prediction:

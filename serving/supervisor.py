@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,12 +48,14 @@ class Supervisor:
         host: Address to listen on.
         port: TCP port.
         workers: Number of worker processes.
+        options: Further arguments of every worker.
     """
 
     directory: Path
     host: str
     port: int
     workers: int
+    options: Sequence[str] = ()
     slots: list[Slot] = field(default_factory=list)
     received: set[int] = field(default_factory=set)
 
@@ -75,7 +78,7 @@ class Supervisor:
         self.slots = [Slot() for _ in range(self.workers)]
         command = [sys.executable, "-m", "serving.worker", "--directory", str(self.directory)]
         command += ["--listen-fd", str(listener.fileno()), "--alive-fd", str(alive_read)]
-        command += ["--share-counters"] if self.workers > 1 else []
+        command += [*(["--share-counters"] if self.workers > 1 else []), *self.options]
         address = {"host": self.host, "port": listener.getsockname()[1], "workers": self.workers}
         write_json(self.directory / SERVER, {"pid": os.getpid(), "started": time.time(), **address})
         LOGGER.info("listening on %s:%d", self.host, address["port"])

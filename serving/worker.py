@@ -20,7 +20,9 @@ from serving.app import App
 from serving.folder import WORKERS, write_json
 from serving.log import LOGGER
 from serving.log import start as start_logging
+from serving.log_options import add_log_options, log_of
 from serving.metrics import Metrics
+from serving.request_log import RequestLog
 from serving.traffic import TrafficTable
 
 KEEP_ALIVE = 75
@@ -35,9 +37,10 @@ def main() -> None:
     parser.add_argument("--listen-fd", type=int, required=True)
     parser.add_argument("--alive-fd", type=int, required=True, help="read end of a pipe the supervisor holds open")
     parser.add_argument("--share-counters", action="store_true")
+    add_log_options(parser)
     options = parser.parse_args()
     start_logging()
-    worker = Worker(options.directory, options.alive_fd, options.share_counters)
+    worker = Worker(options.directory, options.alive_fd, options.share_counters, log_of(options))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(worker.serve(socket.socket(fileno=options.listen_fd)))
 
@@ -49,13 +52,16 @@ class Worker:
         directory: The endpoint's folder.
         alive_fd: End-of-file on it means that the supervisor died.
         share_counters: Whether there are siblings whose counters belong into `/metrics`.
+        log: Takes a line per request.
     """
 
-    def __init__(self, directory: Path, alive_fd: int, share_counters: bool) -> None:
+    def __init__(self, directory: Path, alive_fd: int, share_counters: bool, log: RequestLog) -> None:
         self.folder = directory / WORKERS
         self.alive_fd, self.share_counters = alive_fd, share_counters
-        self.table, self.metrics = TrafficTable(directory), Metrics()
-        app = App(self.table, self.metrics, self._siblings if share_counters else tuple)
+        self.table, self.metrics = TrafficTable(directory, self._tell), Metrics()
+        self.supervisor = os.getppid()
+        self.log = log
+        app = App(self.table, self.metrics, self._siblings if share_counters else tuple, log)
         config = uvicorn.Config(
             app,
             http="httptools",
@@ -83,6 +89,7 @@ class Worker:
         await self.server.serve(sockets=[listener])
         for task in tasks:
             task.cancel()
+        self.log.close()
 
     async def _follow(self, changed: asyncio.Event) -> None:
         while True:
@@ -114,6 +121,11 @@ class Worker:
             if path.name != f"{os.getpid()}{COUNTERS}":
                 with suppress(OSError, ValueError):
                     yield json.loads(path.read_bytes())
+
+    def _tell(self) -> None:
+        """A challenger was withdrawn: let the supervisor have every worker read that."""
+        if os.getppid() == self.supervisor:
+            os.kill(self.supervisor, signal.SIGHUP)
 
     def _orphaned(self) -> None:
         asyncio.get_running_loop().remove_reader(self.alive_fd)

@@ -10,6 +10,7 @@ import numpy as np
 
 from tabular.bundle import Bundle, to_json, write_bundle
 from tabular.contract import Contract, load_contract, served_contract
+from tabular.packaging import QUANTILES
 
 ROW: dict[str, Any] = {
     "age": 63, "sex": 1, "cp": 1, "trestbps": 145, "chol": 233, "fbs": True, "restecg": 2, "thalach": 150,
@@ -18,7 +19,9 @@ ROW: dict[str, Any] = {
 """Cleveland's first patient."""
 
 
-def heart_bundle(folder: Path, *, strength: float = 1.0, example: dict[str, Any] | None = None) -> str:
+def heart_bundle(
+    folder: Path, *, strength: float = 1.0, threshold: float = 0.43, example: dict[str, Any] | None = None
+) -> str:
     """Write a heart-disease bundle; another regularization `strength` is another model.
 
     Returns:
@@ -29,8 +32,9 @@ def heart_bundle(folder: Path, *, strength: float = 1.0, example: dict[str, Any]
 
     contract = load_contract("heart_disease")
     rows = read_site(contract, "cleveland").rows
-    model = _fit(to_tensor(contract, rows), to_classes(contract, rows), strength)
-    return _write(folder, contract, model, example or ROW, threshold=0.43)
+    features = to_tensor(contract, rows)
+    model = _fit(features, to_classes(contract, rows), strength)
+    return _write(folder, contract, model, example or ROW, features, threshold=threshold)
 
 
 def flower_bundle(folder: Path) -> str:
@@ -70,7 +74,7 @@ def flower_bundle(folder: Path) -> str:
     ).astype(np.float32)
     features[::10, 0] = np.nan
     row = {"stem length": 21.5, "petals": 10, "colour": "white", "wild": False}
-    return _write(folder, contract, _fit(features, kinds, 1.0), row, threshold=None)
+    return _write(folder, contract, _fit(features, kinds, 1.0), row, features, threshold=None)
 
 
 def _fit(features: Any, classes: Any, strength: float) -> Any:
@@ -83,7 +87,9 @@ def _fit(features: Any, classes: Any, strength: float) -> Any:
     return model.fit(features, classes)
 
 
-def _write(folder: Path, contract: Contract, model: Any, example: dict[str, Any], threshold: float | None) -> str:
+def _write(
+    folder: Path, contract: Contract, model: Any, example: dict[str, Any], features: Any, threshold: float | None
+) -> str:
     import onnxruntime
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType
@@ -106,8 +112,12 @@ def _write(folder: Path, contract: Contract, model: Any, example: dict[str, Any]
     serving: dict[str, Any] = {
         "format": 1,
         "threshold": threshold,
-        "quantiles": {},
-        "background": [],
+        "quantiles": {
+            name: np.nanquantile(features[:, index], QUANTILES).round(6).tolist()
+            for index, (name, feature) in enumerate(contract.features.items())
+            if feature.type in ("number", "integer")
+        },
+        "background": [[None if np.isnan(v) else float(v) for v in row] for row in features[::7]],
         "example": {"row": example, "probabilities": probabilities},
     }
     bundle = Bundle(

@@ -14,7 +14,7 @@ import pytest
 from serving.app import App
 from serving.bundle import Model, load
 from serving.metrics import Metrics
-from serving.traffic import TrafficTable
+from serving.traffic import Routing, TrafficTable
 from tests.serving_bundle import flower_bundle, heart_bundle
 
 
@@ -62,7 +62,9 @@ class Asker:
             sent.append(message)
 
         raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-        await self.app({"type": "http", "method": method, "path": path, "headers": raw}, receive, send)
+        path, _, query = path.partition("?")
+        scope = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "headers": raw}
+        await self.app(scope, receive, send)
         start, end = sent
         returned = {name.decode(): value.decode() for name, value in start["headers"]}
         return Response(start["status"], returned, end["body"])
@@ -88,7 +90,7 @@ def flowers(tmp_path_factory: pytest.TempPathFactory) -> Model:
 def asker(model: Model | None, folder: Path, max_body: int = 100_000) -> Asker:
     """The application around one model."""
     table = TrafficTable(folder)
-    table.current = model
+    table.routing = Routing(model) if model else None
     return Asker(App(table, Metrics(), max_body=max_body))
 
 

@@ -1,0 +1,54 @@
+"""The request log's options on the command line: the server takes them and hands them on to its workers."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from serving.request_log import Lines, RequestLog
+
+MEGABYTE = 1 << 20
+KEPT = 5
+
+
+def add_log_options(parser: argparse.ArgumentParser) -> None:
+    """Add them to a parser that has `--directory`."""
+    parser.add_argument(
+        "--request-log",
+        default="requests.jsonl",
+        help="file for a line per request, relative to --directory; -: stdout, none: no log (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--sample-rate",
+        type=_share,
+        default=0.01,
+        help="share of the requests kept in samples.jsonl with inputs and answers; 0: none (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--log-megabytes",
+        type=int,
+        default=20,
+        help=f"of a log file; {KEPT} files are kept of each (default: %(default)s)",
+    )
+
+
+def log_arguments(options: argparse.Namespace) -> list[str]:
+    """The same options as arguments of a worker."""
+    given = {"--request-log": options.request_log, "--sample-rate": options.sample_rate}
+    return [f"{name}={value}" for name, value in {**given, "--log-megabytes": options.log_megabytes}.items()]
+
+
+def log_of(options: argparse.Namespace) -> RequestLog:
+    """The log that the options describe."""
+    most = options.log_megabytes * MEGABYTE
+    name, folder = options.request_log, options.directory
+    requests = None if name == "none" else Lines(Path(name) if name == "-" else folder / name, most, KEPT)
+    samples = Lines(folder / "samples.jsonl", most, KEPT) if options.sample_rate else None
+    return RequestLog(requests, samples, options.sample_rate)
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a share from 0 to 1")
+    return value
