@@ -98,24 +98,36 @@ def _endpoint(found: Endpoint) -> dict[str, Any]:
         "digest": found.current.digest,
         "since": found.current.deployed_at,
         "previous": [dataclasses.asdict(version) for version in found.previous],
+        "beside": [dataclasses.asdict(version) for version in found.beside],
+        "plan": found.plan.as_json() if found.plan else None,
         "backend": found.backend,
         "stack": found.stack,
     }
 
 
 def _status(found: Status) -> dict[str, Any]:
-    live = {"ready": found.ready, "detail": found.detail, "serving": found.serving, "workers": list(found.workers)}
+    live = {
+        "ready": found.ready,
+        "detail": found.detail,
+        "serving": found.serving,
+        "workers": list(found.workers),
+        "withdrawn": dict(found.withdrawn),
+    }
     return {**_endpoint(found.endpoint), **live}
 
 
 def _text(found: Status) -> str:
     at = found.endpoint
     previous = ", ".join(f"{v.version}{' (withdrawn)' if v.withdrawn else ''}" for v in at.previous)
+    traffic = [f"  traffic   {at.plan.mode.value}: {at.plan.shares()}"] if at.plan else []
+    withdrawn = [f"  withdrawn {version}: {reason}" for version, reason in found.withdrawn.items()]
     return "\n".join(
         [
             f"{at.name}: {'ready' if found.ready else f'NOT READY: {found.detail}'}",
             f"  url       {at.url}",
             f"  version   {at.current.version}, digest {at.current.digest[:12]}, since {at.current.deployed_at}",
+            *traffic,
+            *withdrawn,
             f"  workers   {', '.join(map(str, found.workers)) or 'none'}",
             f"  previous  {previous or 'none'}",
         ]

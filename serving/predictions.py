@@ -35,10 +35,11 @@ def predict(model: Model, request: Request) -> Answer:
         Problem: The body does not fit the contract.
     """
     rows, many = model.rows.read(request.body)
-    probabilities = model.probabilities(rows).tolist()
     if not many:
-        index = model.choose(probabilities[0])
-        return Answer(_encode(_one(model, probabilities[0], index, request.id)), (index,))
+        row = model.one(rows[0])
+        index = model.choose(row)
+        return Answer(_encode(_one(model, row, index, request.id)), (index,))
+    probabilities = model.probabilities(rows).tolist()
     predicted = [model.choose(row) for row in probabilities]
     answers = [_one(model, row, index, request.id) for row, index in zip(probabilities, predicted, strict=True)]
     return Answer(_encode(answers), predicted)

@@ -8,6 +8,7 @@ clients send; and a careful one that reads again whatever the first refuses, tak
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -50,7 +51,8 @@ class RowReader:
         looked_up = [(index, column.lookup()) for index, column in enumerate(columns)]
         self._lookups = [(index, lookup) for index, lookup in looked_up if lookup is not None]
         self._coded = [
-            (index, column.number)
+            # What is a number in range and no code stays as it is; whether it is whole, only `number` says.
+            (index, column.low if column.type == "number" else math.inf, column.high, column.missing, column.number)
             for index, column in enumerate(columns)
             if column.missing and column.type in ("number", "integer")
         ]
@@ -98,8 +100,10 @@ class RowReader:
         values = list(msgspec.structs.astuple(row))
         for index, known in self._lookups:
             values[index] = known[values[index]]
-        for index, number in self._coded:
-            values[index] = number(values[index])
+        for index, low, high, missing, number in self._coded:
+            value = values[index]
+            if value is not None and (not low <= value <= high or value in missing):
+                values[index] = number(value)
         return values
 
     def _check_row(self, row: object, number: int | None, violations: list[Violation]) -> Row:

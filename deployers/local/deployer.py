@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,14 @@ from typing import Any
 from deployers.interface import Endpoint, Status, Version
 from deployers.local import bundles, client, ports, process
 from deployers.local.lock import exclusive, waiting
-from deployers.record import RECORD, Record, now, prepared, read_record, write_json
-from deployers.traffic import Mode, TrafficPlan
+from deployers.local.traffic_file import TRAFFIC, switched
+from deployers.record import RECORD, Record, now, read_record, write_json
+from deployers.traffic import TrafficPlan
 from project.errors import ConfigError, ProjectError, Refused, Unreachable
 from project.paths import ENDPOINTS, NAME
 from tabular.bundle import Bundle, read_bundle, read_manifest
 
-TRAFFIC, RESTORE, BUNDLES, LOCK, PORTS_LOCK = "traffic.json", "traffic.restore.json", "bundles", "lock", ".ports.lock"
+BUNDLES, LOCK, PORTS_LOCK = "bundles", "lock", ".ports.lock"
 KEPT = 3
 """Bundles an endpoint keeps: the one that serves and two to go back to."""
 BACKEND = "local"
@@ -50,9 +50,7 @@ class LocalDeployer:
             self._port(folder, read_record(folder))
 
     def deploy(self, bundle: Path, version: str, plan: TrafficPlan) -> Endpoint:
-        """See `Deployer.deploy`; renders the mode `replace`."""
-        if plan.mode is not Mode.REPLACE:
-            raise ConfigError(f"the local deployer renders the traffic mode 'replace', not {plan.mode.value!r}")
+        """See `Deployer.deploy`; renders every mode."""
         if version not in plan.weights:
             raise ConfigError(f"the traffic plan names {', '.join(plan.weights)}, not the version {version} it is for")
         folder = self._folder(str(read_manifest(bundle)["name"]))
@@ -66,7 +64,13 @@ class LocalDeployer:
                 if (current.version, current.digest) == (new.version, new.digest):
                     new = current
                 previous = tuple(v for v in (current, *record.endpoint.previous) if v.version != version)
-            return self._serve(folder, record, [new, *previous][:KEPT])
+            others = [name for name in plan.weights if name != version]
+            if not others:
+                return self._serve(folder, record, [new, *previous][:KEPT])
+            if record is None or others != [record.endpoint.current.version]:
+                serving = record.endpoint.current.version if record else "nothing"
+                raise ConfigError(f"the traffic plan is for {', '.join(others)} beside {version}, but {serving} serves")
+            return self._serve(folder, record, list(previous[:KEPT]), plan, (new,))
 
     def endpoints(self) -> list[str]:
         """See `Deployer.endpoints`."""
@@ -80,9 +84,11 @@ class LocalDeployer:
             detail = f"its server, process {record.pid}, is gone; python run.py deploy starts it again"
             return Status(record.endpoint, ready=False, detail=detail)
         ready, answer = client.health(_local(record.host), record.port)
-        workers = tuple(sorted(int(answer["pid"]) for answer in process.acknowledgements(folder)))
+        confirmed = list(process.acknowledgements(folder))
+        workers = tuple(sorted(int(worker["pid"]) for worker in confirmed))
+        withdrawn = {version: reason for worker in confirmed for version, reason in worker["withdrawn"].items()}
         detail = "" if ready else str(answer.get("detail"))
-        return Status(record.endpoint, ready, detail, answer.get("version"), workers)
+        return Status(record.endpoint, ready, detail, answer.get("version"), workers, withdrawn)
 
     def bundle(self, name: str) -> tuple[Endpoint, Bundle]:
         """An endpoint and the bundle of the version behind it, every byte verified; see `Deployer.status`."""
@@ -101,6 +107,9 @@ class LocalDeployer:
         with _disk(folder), exclusive(folder / LOCK, f"roll {name} back"):
             record = self._known(name)
             current, previous = record.endpoint.current, record.endpoint.previous
+            if record.endpoint.beside and to in (None, current.version):
+                tried = [replace(version, withdrawn=True) for version in record.endpoint.beside]
+                return self._serve(folder, record, [current, *tried, *previous][: KEPT + 1])
             target = record.endpoint.target if to is None else next((v for v in previous if v.version == to), None)
             if target is None:
                 kept = ", ".join(v.version for v in previous) or "none"
@@ -126,18 +135,29 @@ class LocalDeployer:
                 shutil.rmtree(folder / tree, ignore_errors=True)
             return stopped or known
 
-    def _serve(self, folder: Path, record: Record | None, versions: Sequence[Version]) -> Endpoint:
-        """Make the first of `versions` answer and record it; whatever fails, what answered before answers on."""
-        current = versions[0]
-        bundle = read_bundle(bundles.place(folder / BUNDLES, current.digest))
-        with self._switched(folder, TrafficPlan.replace(current.version), versions) as generation:
+    def _serve(
+        self,
+        folder: Path,
+        record: Record | None,
+        versions: Sequence[Version],
+        plan: TrafficPlan | None = None,
+        beside: tuple[Version, ...] = (),
+    ) -> Endpoint:
+        """Make the first of `versions` answer, with those `beside` it as `plan` says, and record it.
+
+        Whatever fails, what answered before answers on.
+        """
+        current, kept = versions[0], [*versions, *beside]
+        found = {v.version: read_bundle(bundles.place(folder / BUNDLES, v.digest)) for v in (current, *beside)}
+        places = {v.version: (bundles.place(folder / BUNDLES, v.digest), v.digest) for v in kept}
+        with switched(folder, plan or TrafficPlan.replace(current.version), places) as generation:
             server = process.running(folder)
             if server is None:
                 server = self._start(folder, record)
             else:
                 process.reload(server)
             process.wait_for(folder, server, generation)
-            client.smoke(_local(self.host), server.port, bundle, current.version)
+            client.smoke(_local(self.host), server.port, found)
             endpoint = Endpoint(
                 name=folder.name,
                 url=f"http://{_local(self.host)}:{server.port}",
@@ -145,48 +165,14 @@ class LocalDeployer:
                 previous=tuple(versions[1:]),
                 backend=BACKEND,
                 stack=self.stack or (record.endpoint.stack if record else ""),
-                example=bundle.json("serving.json")["example"]["row"],
+                example=found[current.version].json("serving.json")["example"]["row"],
+                beside=beside,
+                plan=plan,
             )
-            found = Record(endpoint, self.host, server.port, server.pid, server.started)
-            write_json(folder / RECORD, found.as_json())
-        bundles.prune(folder / BUNDLES, [version.digest for version in versions])
+            written = Record(endpoint, self.host, server.port, server.pid, server.started)
+            write_json(folder / RECORD, written.as_json())
+        bundles.prune(folder / BUNDLES, [version.digest for version in kept])
         return endpoint
-
-    @contextmanager
-    def _switched(self, folder: Path, plan: TrafficPlan, versions: Sequence[Version]) -> Iterator[int]:
-        """Put a traffic file in place for the block; if the block fails, the one before comes back.
-
-        The file that undoes the change is written first, so that a full disk can not keep us from going back.
-        """
-        located = {
-            v.version: {"path": str(bundles.place(folder / BUNDLES, v.digest)), "digest": v.digest} for v in versions
-        }
-        before = _traffic(folder)
-        generation = (before["generation"] if before else 0) + 1
-        change = prepared(folder / TRAFFIC, {"generation": generation, "plan": plan.as_json(), "bundles": located})
-        with ExitStack() as cleanup:
-            cleanup.callback(change.unlink, missing_ok=True)
-            undo = prepared(folder / RESTORE, {**before, "generation": generation + 1}) if before else None
-            if undo is not None:
-                cleanup.callback(undo.unlink, missing_ok=True)
-            change.replace(folder / TRAFFIC)
-            try:
-                yield generation
-            except BaseException:
-                self._undo(folder, undo, generation + 1)
-                raise
-
-    def _undo(self, folder: Path, undo: Path | None, generation: int) -> None:
-        if undo is None:
-            process.stop(folder)
-            (folder / TRAFFIC).unlink(missing_ok=True)
-            return
-        undo.replace(folder / TRAFFIC)
-        server = process.running(folder)
-        if server is not None:
-            process.reload(server)
-            with suppress(ProjectError):  # the failure that brought us here is the one to report
-                process.wait_for(folder, server, generation)
 
     def _start(self, folder: Path, record: Record | None) -> process.Server:
         process.end_orphans(folder)
@@ -226,15 +212,6 @@ def _disk(folder: Path) -> Iterator[None]:
     except OSError as error:
         where = error.filename or folder
         raise ProjectError(f"{where} can not be written: {error.strerror}", "free space there, then again") from error
-
-
-def _traffic(folder: Path) -> dict[str, Any] | None:
-    """The traffic file as it stands, or None if nothing can be put back from it."""
-    try:
-        value = json.loads((folder / TRAFFIC).read_bytes())
-        return {**value, "generation": int(value["generation"])}
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return None
 
 
 def _local(host: str) -> str:

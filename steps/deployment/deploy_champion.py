@@ -6,20 +6,24 @@ from typing import Annotated
 
 from zenml import step
 
-from deployers import Endpoint, TrafficPlan, active
+from deployers import Endpoint, active
+from deployers.rollout import RolloutSettings, roll_out
 from tabular.bundle import Bundle, write_bundle
 from tracking.names import Artifact
 
 
 @step(enable_cache=False)  # it changes what serves, whose state no cache key holds
-def deploy_champion(bundle: Bundle, version: str, port: int | None = None) -> Annotated[Endpoint, Artifact.ENDPOINT]:
-    """Replace the version behind the endpoint once the new one answers; the old one serves until then.
+def deploy_champion(
+    bundle: Bundle, version: str, rollout: RolloutSettings, port: int | None = None
+) -> Annotated[Endpoint, Artifact.ENDPOINT]:
+    """Let this version take over the endpoint; the old one serves until the new one does.
 
     Args:
         bundle: The champion's bundle.
         version: Its version.
+        rollout: How it takes over.
         port: Local endpoints: a port instead of the configured one.
     """
     with tempfile.TemporaryDirectory() as folder:
         write_bundle(bundle, Path(folder))
-        return active(port).deploy(Path(folder), version, TrafficPlan.replace(version))
+        return roll_out(active(port), Path(folder), version, rollout)

@@ -462,7 +462,7 @@ def test_a_model_of_a_registry_that_began_again(deployer: LocalDeployer, made: d
     [
         (
             TrafficPlan(Mode.CANARY, {"1": 90, "2": 10}),
-            "the local deployer renders the traffic mode 'replace', not 'canary'",
+            "the traffic plan is for 1 beside 2, but nothing serves",
         ),
         (TrafficPlan.replace("1"), "the traffic plan names 1, not the version 2 it is for"),
     ],

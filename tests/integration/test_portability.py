@@ -93,10 +93,11 @@ def training(dataset: str, profile: Profile = "quick") -> PipelineSnapshotBase:
 def deployment(dataset: str) -> PipelineSnapshotBase:
     from zenml import Model
 
+    from deployers.rollout import DeploymentConfig
     from pipelines.deployment import deployment as pipeline
 
     prepared = pipeline.with_options(model=Model(name=dataset, version=VERSION))
-    prepared.prepare(VERSION, 8123)
+    prepared.prepare(VERSION, read_yaml(CONFIGS / "deployment.yaml", DeploymentConfig).rollout, 8123)
     return prepared._compile()[0]
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from deployers.rollout import DeploymentConfig
 from project.errors import ConfigError, Exit
 from project.paths import CONFIGS, CONTRACTS
 from project.strict_yaml import LOADER, read_yaml
@@ -25,6 +26,7 @@ from tabular.training_config import TrainingConfig
 SCHEMAS: dict[str, type[Any]] = {
     "training.yaml": TrainingConfig,
     "monitoring.yaml": MonitoringConfig,
+    "deployment.yaml": DeploymentConfig,
     **{f"datasets/{path.name}": Contract for path in sorted(CONTRACTS.glob("*.yaml"))},
 }
 # Where the keys below are names of the user's own.

@@ -50,7 +50,7 @@ class Endpoint:
     def break_version(self, version: str) -> None:
         """Let its session fail, as a graph does that meets an input it can not take."""
         (model,) = [model for model in self.models() if model.version == version]
-        object.__setattr__(model, "session", None)
+        object.__setattr__(model, "one", None)
 
     def models(self) -> list[Model]:
         assert self.table.routing is not None

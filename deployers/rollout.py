@@ -1,0 +1,111 @@
+"""A rollout: traffic plans one after the other, each judged before the next; ends promoted or rolled back."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from deployers.interface import Deployer, Endpoint
+from deployers.traffic import WHOLE, Guard, Mode, TrafficPlan
+from project.errors import ProjectError, Refused, Unreachable
+from project.strict_yaml import Strict
+from tabular.bundle import read_manifest
+
+LOGGER = logging.getLogger(__name__)
+POLL = 0.2
+
+Percent = Annotated[float, Field(gt=0, lt=WHOLE)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class GuardSettings(Strict):
+    """What a challenger may do; see `deployers.traffic.Guard`."""
+
+    errors: Share
+    slow_seconds: Annotated[float, Field(gt=0)]
+    slow: Share
+    requests: Annotated[int, Field(ge=1)]
+
+
+class RolloutSettings(Strict):
+    """How a new version takes over."""
+
+    strategy: Literal["replace", "blue-green", "canary", "ab", "shadow"]
+    shares: Annotated[list[Percent], Field(min_length=1)]
+    """The new version's share of the answers, in percent, step by step; the first is that of an A/B test."""
+    seconds: Annotated[float, Field(ge=0)]
+    """How long each step is watched."""
+    guard: GuardSettings
+
+    def plans(self, champion: str, challenger: str) -> Iterator[TrafficPlan]:
+        """The plans before the challenger serves alone, or, in an A/B test and for a shadow, the one that stays."""
+        guard = Guard(**self.guard.model_dump())
+        mode = Mode(self.strategy)
+        match mode:
+            case Mode.CANARY | Mode.AB:
+                for share in self.shares if mode is Mode.CANARY else self.shares[:1]:
+                    yield TrafficPlan(mode, {champion: WHOLE - share, challenger: share}, guard)
+            case Mode.BLUE_GREEN | Mode.SHADOW:
+                yield TrafficPlan(mode, {champion: WHOLE, challenger: 0.0})
+
+
+class DeploymentConfig(Strict):
+    """`configs/deployment.yaml`."""
+
+    rollout: RolloutSettings
+
+
+def roll_out(deployer: Deployer, bundle: Path, version: str, settings: RolloutSettings) -> Endpoint:
+    """Let a version take over as the settings say.
+
+    A canary and a blue-green switch end with the version serving alone, or with the one before it. An A/B test and a
+    shadow stay until the next deployment or rollback. A canary that was killed goes on at the share it had reached.
+
+    Raises:
+        Refused: The version broke its guard, or failed before it answered; the one before serves alone.
+        Unreachable: The endpoint stopped answering.
+    """
+    name = str(read_manifest(bundle)["name"])
+    before = deployer.status(name).endpoint if name in deployer.endpoints() else None
+    mode = Mode(settings.strategy)
+    if mode is Mode.REPLACE or before is None or before.current.version == version:
+        return deployer.deploy(bundle, version, TrafficPlan.replace(version))
+    reached = before.plan.weights.get(version, 0.0) if before.plan and before.plan.mode is mode else 0.0
+    try:
+        for plan in settings.plans(before.current.version, version):
+            if plan.weights[version] < reached:
+                continue
+            endpoint = deployer.deploy(bundle, version, plan)
+            LOGGER.info("%s %s: %s", name, plan.mode.value, plan.shares())
+            if mode in (Mode.AB, Mode.SHADOW):
+                return endpoint
+            _watch(deployer, name, version, settings.seconds)
+        return deployer.deploy(bundle, version, TrafficPlan.replace(version))
+    except BaseException:  # Ctrl-C too: a rollout never ends in between
+        with suppress(ProjectError):
+            if deployer.status(name).endpoint.beside:
+                deployer.rollback(name)
+        raise
+
+
+def _watch(deployer: Deployer, name: str, version: str, seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while True:
+        status = deployer.status(name)
+        if version in status.withdrawn:
+            champion = status.endpoint.current.version
+            raise Refused(
+                f"{name} {version} was rolled back: {status.withdrawn[version]}; {champion} serves",
+                "python run.py status",
+            )
+        if not status.ready:
+            raise Unreachable(f"{name} does not answer any more: {status.detail}", "python run.py status")
+        if time.monotonic() >= until:
+            return
+        time.sleep(min(POLL, seconds))
