@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import re
 
-from project.errors import ProjectError, Unreachable
+from project.errors import Interrupted, ProjectError, Unreachable
 
 DISK = {
     errno.ENOSPC: ("the disk is full", "free space, then type the same command again"),
@@ -20,7 +20,11 @@ def explained(error: BaseException) -> ProjectError:
     Args:
         error: Anything that a library raised; causes are searched too.
     """
-    for cause in _chain(error):
+    chain = _chain(error)
+    if any(isinstance(cause, KeyboardInterrupt) for cause in chain):
+        # A store that Ctrl-C caught in a transaction refuses what ZenML then writes about the run.
+        return Interrupted()
+    for cause in chain:
         if isinstance(cause, ProjectError):
             return cause
         if isinstance(cause, OSError) and cause.errno in DISK:
@@ -29,23 +33,28 @@ def explained(error: BaseException) -> ProjectError:
         if isinstance(cause, FileNotFoundError):
             gone = f"a file of an earlier run is gone: {cause.filename or _line(str(cause))}"
             return ProjectError(gone, "restore it, or python run.py --no-cache")
-        text = str(cause)
-        if "database is locked" in text:
-            return Unreachable(
-                "a store is locked by another process",
-                "wait for it to end (python run.py status), then type the same command again",
-            )
-        if "readonly database" in text or "unable to open database file" in text:
-            return ProjectError("a store can not be written", "check the owner of the project's folder and of ZenML's")
-        if "database or disk is full" in text:
-            return ProjectError(*DISK[errno.ENOSPC])
-        if re.search(r"malformed|file is not a database", text):
-            return ProjectError(
-                f"a store is damaged: {_line(text)}", "move mlflow.db away, then python run.py --no-cache"
-            )
+        known = _of_a_store(str(cause))
+        if known:
+            return known
     return ProjectError(
         f"{type(error).__name__}: {_line(str(error))}", "the same command with --debug shows the traceback"
     )
+
+
+def _of_a_store(text: str) -> ProjectError | None:
+    """What SQLite says, in plain words."""
+    if "database is locked" in text:
+        return Unreachable(
+            "a store is locked by another process",
+            "wait for it to end (python run.py status), then type the same command again",
+        )
+    if "readonly database" in text or "unable to open database file" in text:
+        return ProjectError("a store can not be written", "check the owner of the project's folder and of ZenML's")
+    if "database or disk is full" in text:
+        return ProjectError(*DISK[errno.ENOSPC])
+    if re.search(r"malformed|file is not a database", text):
+        return ProjectError(f"a store is damaged: {_line(text)}", "move mlflow.db away, then python run.py --no-cache")
+    return None
 
 
 def _chain(error: BaseException) -> list[BaseException]:

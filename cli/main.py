@@ -12,7 +12,7 @@ from typing import cast
 
 import click
 
-from project.errors import Exit
+from project.errors import Exit, Interrupted
 
 COMMANDS = {
     "train": "cli.train:train",
@@ -122,9 +122,8 @@ def main(arguments: Sequence[str]) -> int:
         result = cli.main(args=list(arguments), prog_name="run.py", standalone_mode=False)
         return int(result) if isinstance(result, int) else Exit.DONE
     except (KeyboardInterrupt, click.Abort):
-        return _fail(
-            "interrupted; what was serving keeps serving", "type the same command again", Exit.INTERRUPTED, as_json
-        )
+        stopped = Interrupted()
+        return _fail(stopped.cause, stopped.next_step, stopped.exit_code, as_json)
     except click.ClickException as error:
         where = getattr(error, "ctx", None)
         help_command = f"python {where.command_path} --help" if where else "python run.py --help"

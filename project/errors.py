@@ -52,3 +52,12 @@ class Unreachable(ProjectError):
     """A server, store, port or endpoint that does not answer or belongs to another."""
 
     exit_code = Exit.UNREACHABLE
+
+
+class Interrupted(ProjectError):
+    """Ctrl-C."""
+
+    exit_code = Exit.INTERRUPTED
+
+    def __init__(self) -> None:
+        super().__init__("interrupted; what was serving keeps serving", "type the same command again")

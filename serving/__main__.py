@@ -6,8 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from serving.access_options import access_arguments, add_access_options, complaint
+from serving.keys import SCOPES, new_entry, write_keys
 from serving.log_options import add_log_options, log_arguments
 from serving.supervisor import Supervisor
+from serving.tls import add_tls_options, tls_arguments, tls_of
 
 
 def main() -> int:
@@ -18,9 +21,31 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8000, help="TCP port (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=1, help="worker processes (default: %(default)s)")
     add_log_options(parser)
+    add_access_options(parser)
+    add_tls_options(parser)
     options = parser.parse_args()
-    directory = options.directory.resolve()
-    return Supervisor(directory, options.host, options.port, options.workers, log_arguments(options)).run()
+    options.directory = options.directory.resolve()
+    problem = complaint(options)
+    try:
+        tls_of(options)
+    except ValueError as error:
+        problem = problem or str(error)
+    if problem:
+        parser.error(problem)
+    if not (options.open or options.keys or options.jwks):
+        options.keys = _one_time_key(options.directory)
+    arguments = [*log_arguments(options), *access_arguments(options), *tls_arguments(options)]
+    return Supervisor(options.directory, options.host, options.port, options.workers, arguments).run()
+
+
+def _one_time_key(directory: Path) -> Path:
+    """Make a key for this start, print it, and give the file with its hash."""
+    key, entry = new_entry("one-time", list(SCOPES), None)
+    path = directory / "one-time-key.json"
+    write_keys(path, [entry])
+    sys.stdout.write(f"no keys were given; for this start send  X-API-Key: {key}\n")
+    sys.stdout.flush()
+    return path
 
 
 if __name__ == "__main__":

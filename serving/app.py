@@ -1,4 +1,4 @@
-"""The ASGI application: what every request passes on its way in and out."""
+"""What every request passes on its way in and out, however it came."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import asyncio
 import itertools
 import os
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, MutableMapping
 from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 
 import msgspec
 
+from serving.access import Access
 from serving.body import Receive, read_body
 from serving.bundle import Model
-from serving.dispatch import READ, check_type, find, refusal
-from serving.http import PROBLEM, Answer, Headers, Request, Route
+from serving.cors import cors_headers, preflight
+from serving.dispatch import LIVE, READ, check_type, find, refusal
+from serving.http import ADMIN, PROBLEM, Answer, Headers, Request, Response, Route
 from serving.log import LOGGER
 from serving.metrics import CONTENT_TYPE, Metrics, exposition
 from serving.problems import Problem
@@ -29,6 +31,7 @@ INLINE_BODY = 64 * 1024
 """A larger body is answered in a thread, so that it does not hold up the small ones."""
 REQUEST_ID = re.compile(rb"[\x21\x23-\x5b\x5d-\x7e]{1,128}")
 """Visible ASCII that JSON takes as it is."""
+SECURITY: Headers = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -43,6 +46,9 @@ class App:
         siblings: Gives the counters of the other workers of this server.
         log: Takes a line per request.
         max_body: Largest request body, in bytes.
+        access: Says who may ask; without it anyone may.
+        origins: Web pages of other hosts that may ask.
+        tls: Whether clients come over TLS.
     """
 
     def __init__(
@@ -52,50 +58,79 @@ class App:
         siblings: Callable[[], Iterable[Mapping[str, Any]]] = tuple,
         log: RequestLog | None = None,
         max_body: int = MAX_BODY,
+        access: Access | None = None,
+        origins: Collection[str] = (),
+        tls: bool = False,
     ) -> None:
         self.table, self.metrics, self.siblings, self.max_body = table, metrics, siblings, max_body
-        self.log = log or RequestLog()
+        self.log, self.access, self.origins = log or RequestLog(), access or Access(), frozenset(origins)
+        self.security = [*SECURITY, (b"strict-transport-security", b"max-age=31536000")] if tls else SECURITY
+        self.largest_direct = -1 if self.access.waits else min(INLINE_BODY, max_body)
+        """Largest body, in bytes, with which `respond` never waits for anything."""
         self._shadow = Shadow(metrics)
         self._prefix, self._numbers = os.urandom(8).hex(), itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one HTTP request."""
+        """Answer one HTTP request, as ASGI has it."""
         if scope["type"] != "http":
             return
-        started = perf_counter()
-        given = dict(scope["headers"])
-        request_id, path, status = self._request_id(given), scope["path"], 200
-        route: Route | None = None
+        client = scope.get("client")
+        request = Request(b"", "", dict(scope["headers"]), query=scope.get("query_string", b""), method=scope["method"])
+        request.path, request.client = scope["path"], client[0] if client else ""
+        response = await self.respond(request, receive)
+        if response is None:
+            return
+        await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+        await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else response.body})
+
+    async def respond(self, request: Request, receive: Receive | None = None) -> Response | None:
+        """Answer one request; None when its client has gone.
+
+        Args:
+            request: Without an id yet; its body is read from `receive` if there is one.
+            receive: As ASGI has it.
+        """
+        started, status = perf_counter(), 200
+        limits: Headers = []
+        request.id = self._request_id(request.headers)
+        route, request.parameters = find(request.method, request.path)
         try:
-            route, parameters = find(scope["method"], path)
+            scope = route.scope if route else "admin" if request.path == ADMIN else ""
+            if scope:
+                access = self.access
+                limits = await access.admit_waiting(request, scope) if access.waits else access.admit(request, scope)
             if route is None:
-                answer = self._read(path, scope["method"])
+                answer = self._read(request)
             else:
-                body = await read_body(receive, given, self.max_body) if route.method == "POST" else b""
-                if body is None:
-                    return
-                if body:
-                    check_type(route, given.get(b"content-type", b""))
-                query = scope.get("query_string", b"")
-                answer = await self.answer(route, Request(body, request_id, given, parameters, query))
+                if receive is not None and route.method == "POST":
+                    body = await read_body(receive, request.headers, self.max_body)
+                    if body is None:
+                        return None
+                    request.body = body
+                if request.body:
+                    check_type(route, request.headers.get(b"content-type", b""))
+                answer = await self.answer(route, request)
         except Problem as problem:
             status = int(problem.status)
-            answer = Answer(problem.body(request_id), content_type=PROBLEM, headers=problem.headers)
+            answer = Answer(problem.body(request.id), content_type=PROBLEM, headers=problem.headers)
         except Exception:  # noqa: BLE001  whatever fails in a request, the next one is served
-            LOGGER.exception("request %s failed", request_id)
+            LOGGER.exception("request %s failed", request.id)
             fault = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "fault", "the server failed; its log has this request id")
-            status, answer = 500, Answer(fault.body(request_id), content_type=PROBLEM)
-        name = route.path if route else path if path in READ else "other"
+            status, answer = 500, Answer(fault.body(request.id), content_type=PROBLEM)
+        name = route.path if route else request.path if request.path in READ else "other"
         self.metrics.responses[name, status] += 1
         headers: Headers = [
             *answer.headers,
             (b"content-type", answer.content_type),
             (b"content-length", b"%d" % len(answer.body)),
-            (b"x-request-id", request_id.encode()),
+            (b"x-request-id", request.id.encode()),
+            *self.security,
+            *limits,
         ]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})
-        self.log.answered(request_id, name, status, perf_counter() - started, answer.version, len(answer.predicted))
+        if self.origins:
+            headers += cors_headers(request, self.origins)
+        self.log.answered(request.id, name, status, perf_counter() - started, answer.version, len(answer.predicted))
+        return Response(status, headers, answer.body)
 
     def _request_id(self, headers: Mapping[bytes, bytes]) -> str:
         given = headers.get(b"x-request-id")
@@ -138,23 +173,39 @@ class App:
             self.log.sample(request, route.path, model.version, answer)
             for shadow in routing.shadows:
                 self._shadow.copy(shadow, route, request, answer.predicted)
+        elif answer.reward is not None:
+            self._rewarded(routing, route, request, answer)
         answer.version, answer.headers = model.version, (*answer.headers, *model.headers)
         return answer
 
-    def _read(self, path: str, method: str) -> Answer:
+    def _rewarded(self, routing: Routing, route: Route, request: Request, answer: Answer) -> None:
+        reward = answer.reward
+        for model in routing.models():
+            if reward and reward.version in ("", model.version):
+                tally = self.metrics.of(model)
+                tally.feedback, tally.reward = tally.feedback + 1, tally.reward + reward.value
+                self.log.sample(request, route.path, model.version, answer)
+                return
+
+    def _read(self, request: Request) -> Answer:
         """What tells of the server itself; anything else is refused."""
-        if path not in READ or method not in ("GET", "HEAD"):
-            raise refusal(method, path)
+        path, routing = request.path, self.table.routing
+        if self.origins and request.method == "OPTIONS":
+            return preflight(request, self.origins)
+        if path not in READ or request.method not in ("GET", "HEAD"):
+            raise refusal(request.method, path)
         if path == "/metrics":
-            models = self.table.routing.models() if self.table.routing else []
             self.metrics.lost = self.log.lost
+            models = routing.models() if routing else []
             return Answer(exposition([self.metrics.snapshot(), *self.siblings()], models), content_type=CONTENT_TYPE)
-        if path == "/health/live":
+        if path == ADMIN:
+            return Answer(msgspec.json.encode(self.table.state()))
+        if path in LIVE:
             return Answer(b'{"status":"alive"}')
-        if self.table.routing is None:
+        if routing is None:
             raise _no_model(self.table.error)
-        model = self.table.routing.champion
-        return Answer(msgspec.json.encode({"status": "ready", "model": model.name, **self.table.acknowledgement()}))
+        said = {"status": "ready", "ready": True, "model": routing.champion.name, **self.table.acknowledgement()}
+        return Answer(msgspec.json.encode(said))
 
 
 async def _call(route: Route, model: Model, request: Request) -> Answer:

@@ -121,7 +121,7 @@ def load(folder: Path, version: str, digest: str) -> Model:
             contract=contract,
             serving=serving,
             metrics=json.loads(files.get("metrics.json", b"{}")),
-            headers=((b"x-model-name", contract["name"].encode()), (b"x-model-version", version.encode())),
+            headers=((b"x-model-name", _header(contract["name"])), (b"x-model-version", _header(version))),
             one=OneRow(session, len(columns), len(contract["classes"])),
             session=session,
         )
@@ -132,6 +132,12 @@ def load(folder: Path, version: str, digest: str) -> Model:
         raise BundleRefused(f"bundle {folder}: a binary model needs a threshold")
     _prove(model, folder, example, expected)
     return model
+
+
+def _header(text: str) -> bytes:
+    if not (text.isascii() and text.isprintable()):
+        raise ValueError(f"{text!r} can not stand in a response header")
+    return text.encode()
 
 
 def _verified(folder: Path, digest: str) -> dict[str, bytes]:

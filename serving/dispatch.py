@@ -4,19 +4,36 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from http import HTTPStatus
 
-from serving import explain, predictions, seldon
-from serving.http import JSON, Route
+from serving import explain, mlflow_scoring, open_inference, openapi, pages, predictions, seldon
+from serving.http import ADMIN, JSON, Route
 from serving.problems import Problem, did_you_mean
 
-ROUTES: Sequence[Route] = (*predictions.ROUTES, *explain.ROUTES, *seldon.ROUTES)
-READ = ("/health", "/health/live", "/health/ready", "/metrics")
+ROUTES: Sequence[Route] = (
+    *predictions.ROUTES,
+    *explain.ROUTES,
+    *seldon.ROUTES,
+    *open_inference.ROUTES,
+    *mlflow_scoring.ROUTES,
+    *openapi.ROUTES,
+    *pages.ROUTES,
+)
+LIVE, READY = ("/health/live", "/v2/health/live"), ("/health", "/health/ready", "/v2/health/ready")
+READ = (*LIVE, *READY, "/metrics", ADMIN)
 """What the application answers without a handler, GET and HEAD alone."""
 SELDON_PREFIX = re.compile(r"^/seldon/[^/]+/[^/]+(?=/(?:api|v2)/)")
 
 _exact = {(route.method, route.path): route for route in ROUTES}
 _patterns = [(route.pattern(), route) for route in ROUTES if "{" in route.path]
+
+
+@lru_cache(1024)
+def direct(url: bytes) -> bool:
+    """Whether a POST to this address may be answered where its bytes are read: by no thread, without a query."""
+    route, _ = find("POST", url.decode("latin-1"))
+    return route is not None and not route.threaded and b"%" not in url
 
 
 def find(method: str, path: str) -> tuple[Route | None, Mapping[str, str]]:

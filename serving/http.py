@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from serving.bundle import Model
 
 JSON, PROBLEM = b"application/json", b"application/problem+json"
+ADMIN = "/traffic"
+"""Which versions answer: for keys with the scope `admin` alone."""
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
@@ -26,6 +28,19 @@ class Request:
     """The named parts of the path."""
     query: bytes = b""
     """What follows the `?` of the address, as it came."""
+    method: str = "POST"
+    path: str = ""
+    client: str = ""
+    """The address that it came from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reward:
+    """What a client says of an earlier answer."""
+
+    value: float
+    version: str
+    """That gave the answer; empty if the client does not say."""
 
 
 @dataclass(slots=True)
@@ -38,6 +53,15 @@ class Answer:
     headers: Sequence[tuple[bytes, bytes]] = ()
     version: str = ""
     """Which version answered; the application writes it here."""
+    reward: Reward | None = None
+
+
+class Response(NamedTuple):
+    """What goes back to the client."""
+
+    status: int
+    headers: Headers
+    body: bytes
 
 
 Handler: TypeAlias = Callable[[Model, Request], Answer]

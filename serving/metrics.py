@@ -24,6 +24,7 @@ class Tally:
         self.seconds = 0.0
         self.failed = 0
         self.shadow: Counter[str] = Counter()
+        self.feedback, self.reward = 0, 0.0
 
     def observe(self, predicted: Sequence[int], seconds: float) -> None:
         """Count the rows of one answered request, and its duration."""
@@ -68,6 +69,8 @@ class Totals:
     seconds: Counter[tuple[str, str]] = field(default_factory=Counter)
     failed: Counter[tuple[str, str]] = field(default_factory=Counter)
     shadow: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    feedback: Counter[tuple[str, str]] = field(default_factory=Counter)
+    reward: dict[tuple[str, str], float] = field(default_factory=dict)
     lost: int = 0
 
     def add(self, snapshot: Mapping[str, Any]) -> None:
@@ -83,6 +86,8 @@ class Totals:
             self.buckets[key] = [a + b for a, b in zip(sums, tally["buckets"], strict=True)]
             self.seconds[key] += tally["seconds"]
             self.failed[key] += tally["failed"]
+            self.feedback[key] += tally["feedback"]
+            self.reward[key] = self.reward.get(key, 0.0) + tally["reward"]
             for outcome, count in tally["shadow"].items():
                 self.shadow[(*key, outcome)] += count
 
@@ -117,6 +122,8 @@ def exposition(snapshots: Iterable[Mapping[str, Any]], serving: Sequence[Model])
             outcome,
             totals.shadow,
         ),
+        *_family("feedback_total", "counter", "Answers that a client judged.", version, totals.feedback),
+        *_family("feedback_reward", "gauge", "Sum of the rewards clients gave.", version, totals.reward),
         *_family(
             "http_responses_total", "counter", "Responses, by route and status.", ("route", "status"), totals.responses
         ),

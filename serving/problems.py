@@ -70,6 +70,7 @@ class Problem(Exception):
             "status": int(self.status),
             "detail": self.detail,
             "request_id": request_id,
+            "error": self.detail,  # where clients of the Open Inference protocol look
         }
         if self.violations:
             document["errors"] = [violation.document() for violation in self.violations[:LISTED]]

@@ -119,8 +119,10 @@ class RequestLog:
             )
 
     def sample(self, request: Request, route: str, version: str, answer: Answer) -> None:
-        """Keep one of many requests with its answer; both are JSON, so neither is read again."""
-        if self.samples is None or random.random() >= self.rate or len(request.body) > SAMPLED_BODY:  # noqa: S311  a sample, no secret
+        """Keep one of many requests with its answer, and all feedback; both are JSON, so neither is read again."""
+        if self.samples is None or len(request.body) > SAMPLED_BODY:
+            return
+        if answer.reward is None and random.random() >= self.rate:  # noqa: S311  a sample, no secret
             return
         if answer.content_type == JSON and request.headers.get(b"content-type", JSON).startswith(JSON):
             asked, said = (text.replace(b"\n", b" ").replace(b"\r", b" ") for text in (request.body, answer.body))

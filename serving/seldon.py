@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from serving.bundle import Model
-from serving.http import Answer, Request, Route
-from serving.problems import malformed
+from serving.http import Answer, Request, Reward, Route
+from serving.problems import Violation, invalid, malformed
 from serving.rows import Row, parse
+
+MOST_REWARD = 1e6
 
 _encode = msgspec.json.Encoder().encode
 
@@ -32,19 +35,52 @@ def predict(model: Model, request: Request) -> Answer:
         if len(row) != len(names):
             raise malformed(f"row {number} has {len(row)} values, expected {len(names)}: {', '.join(names)}")
     rows: list[Row] = model.rows.check([dict(zip(names, row, strict=True)) for row in table])
-    probabilities = model.probabilities(rows)
-    values = probabilities.tolist()
+    values = [model.one(rows[0])] if len(rows) == 1 else model.probabilities(rows).tolist()
     answer: dict[str, Any] = {"names": list(model.classes)}
     if "tensor" in data:
-        answer["tensor"] = {"shape": list(probabilities.shape), "values": probabilities.ravel().tolist()}
+        flat = [value for row in values for value in row]
+        answer["tensor"] = {"shape": [len(values), len(model.classes)], "values": flat}
     else:
         answer["ndarray"] = values
-    meta = message.get("meta")
+    return _reply({"data": answer, "meta": _meta(model, message, request.id)}, [model.choose(row) for row in values])
+
+
+def feedback(model: Model, request: Request) -> Answer:
+    """`POST /api/v1.0/feedback`: how good an earlier answer was, and what would have been right.
+
+    The reward is counted for the version that `response.meta.tags.version` names; the message is kept with the
+    sampled requests.
+
+    Raises:
+        Problem: The body is not such a message.
+    """
+    message = parse(request.body)
+    if not isinstance(message, dict):
+        raise malformed('expected {"reward": 1.0, "response": {...}, "truth": {...}}')
+    reward = message.get("reward", 0.0)
+    if isinstance(reward, bool) or not isinstance(reward, int | float) or not abs(reward) <= MOST_REWARD:
+        raise invalid([Violation("reward", reward, f"a number from -{MOST_REWARD:g} to {MOST_REWARD:g}")])
+    response = message.get("response")
+    version = ""
+    if isinstance(response, dict):
+        meta = response.get("meta")
+        tags = meta.get("tags") if isinstance(meta, dict) else None
+        version = str(tags.get("version", "")) if isinstance(tags, dict) else ""
+    answer = _reply({"meta": _meta(model, response, request.id)}, ())
+    answer.reward = Reward(float(reward), version)
+    return answer
+
+
+def _meta(model: Model, message: object, request_id: str) -> dict[str, Any]:
+    meta = message.get("meta") if isinstance(message, dict) else None
     puid = meta.get("puid") if isinstance(meta, dict) else None
     tags = {"model": model.name, "version": model.version}
-    reply = {"data": answer, "meta": {"puid": puid if isinstance(puid, str) and puid else request.id, "tags": tags}}
+    return {"puid": puid if isinstance(puid, str) and puid else request_id, "tags": tags}
+
+
+def _reply(reply: dict[str, Any], predicted: Sequence[int]) -> Answer:
     try:
-        return Answer(_encode(reply), [model.choose(row) for row in values])
+        return Answer(_encode(reply), predicted)
     except UnicodeError:
         raise malformed("meta.puid is not valid text") from None
 
@@ -79,4 +115,6 @@ def _tensor(tensor: Any) -> list[list[Any]]:
 ROUTES = (
     Route("POST", "/api/v0.1/predictions", predict),
     Route("POST", "/api/v1.0/predictions", predict),
+    Route("POST", "/api/v0.1/feedback", feedback),
+    Route("POST", "/api/v1.0/feedback", feedback),
 )

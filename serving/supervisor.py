@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from serving.folder import SERVER, WORKERS, write_json
+from serving.limits import Buckets
 from serving.log import LOGGER
 from serving.log import start as start_logging
 
@@ -78,6 +79,8 @@ class Supervisor:
         self.slots = [Slot() for _ in range(self.workers)]
         command = [sys.executable, "-m", "serving.worker", "--directory", str(self.directory)]
         command += ["--listen-fd", str(listener.fileno()), "--alive-fd", str(alive_read)]
+        limits = Buckets.share()
+        command += ["--limits-fd", str(limits)]
         command += [*(["--share-counters"] if self.workers > 1 else []), *self.options]
         address = {"host": self.host, "port": listener.getsockname()[1], "workers": self.workers}
         write_json(self.directory / SERVER, {"pid": os.getpid(), "started": time.time(), **address})
@@ -86,7 +89,7 @@ class Supervisor:
         selector.register(wake_read, selectors.EVENT_READ)
         while not self.received & {signal.SIGTERM, signal.SIGINT}:
             self._reap()
-            self._start_due(command, (listener.fileno(), alive_read))
+            self._start_due(command, (listener.fileno(), alive_read, limits))
             if signal.SIGHUP in self.received:
                 self.received.discard(signal.SIGHUP)
                 self._signal(signal.SIGHUP)
@@ -111,7 +114,7 @@ class Supervisor:
         listener.setblocking(False)
         return listener
 
-    def _start_due(self, command: list[str], inherited: tuple[int, int]) -> None:
+    def _start_due(self, command: list[str], inherited: tuple[int, ...]) -> None:
         for slot in self.slots:
             if slot.process is None and slot.due <= time.monotonic():
                 # A SIGHUP that arrives while a worker starts must wait for its handler, not kill it.

@@ -12,50 +12,13 @@ from typing import Any
 
 from serving.bundle import BundleRefused, Model, load
 from serving.folder import TRAFFIC, TRIPPED, write_json
+from serving.guard import Bounds, Watch
 from serving.log import LOGGER
 
 MODES = ("replace", "blue-green", "canary", "ab", "shadow")
 SHARED = ("canary", "ab")
 """Modes in which several versions answer."""
 STICKY = "x-user-id"
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What a challenger may do before its traffic goes back to the champion; the plan's `guard`."""
-
-    errors: float
-    """Largest share of its requests that may fail."""
-    slow_seconds: float
-    slow: float
-    """Largest share of its requests that may take longer than `slow_seconds`."""
-    requests: int
-    """Requests that must have been seen before it is judged."""
-
-
-@dataclass(slots=True)
-class Watch:
-    """A challenger's record since its plan began."""
-
-    bounds: Bounds
-    requests: int = 0
-    failed: int = 0
-    slow: int = 0
-
-    def verdict(self, seconds: float, failed: bool) -> str:
-        """Count one request; why the challenger has to go, or nothing."""
-        bounds = self.bounds
-        self.requests += 1
-        self.failed += failed
-        self.slow += seconds > bounds.slow_seconds
-        if self.requests < bounds.requests:
-            return ""
-        if self.failed > bounds.errors * self.requests:
-            return f"{self.failed} of {self.requests} requests failed, at most {bounds.errors:.1%} may"
-        if self.slow > bounds.slow * self.requests:
-            limit = f"{bounds.slow_seconds * 1000:g} ms"
-            return f"{self.slow} of {self.requests} requests took over {limit}, at most {bounds.slow:.1%} may"
-        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +116,24 @@ class TrafficTable:
             "digest": champion.digest if champion else None,
             "error": self.error,
             "withdrawn": self.withdrawn,
+        }
+
+    def state(self) -> dict[str, Any]:
+        """The routing and what was seen of its challengers, for `GET /traffic`."""
+        routing = self.routing
+        if routing is None:
+            return self.acknowledgement()
+        bounds = [0.0, *(bound for bound, _ in routing.challengers)]
+        shares = {model.version: high - low for low, (high, model) in zip(bounds, routing.challengers, strict=False)}
+        watched = {
+            version: {"requests": watch.requests, "failed": watch.failed, "slow": watch.slow}
+            for version, watch in routing.watches.items()
+        }
+        return {
+            **self.acknowledgement(),
+            "shares": {routing.champion.version: 1 - sum(shares.values()), **shares},
+            "shadows": [model.version for model in routing.shadows],
+            "watched": watched,
         }
 
     def _read_withdrawn(self, generation: int) -> dict[str, str]:

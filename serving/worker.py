@@ -16,16 +16,17 @@ from typing import Any
 import uvicorn
 import uvloop
 
+from serving.access_options import access_of, add_access_options
 from serving.app import App
 from serving.folder import WORKERS, write_json
 from serving.log import LOGGER
 from serving.log import start as start_logging
 from serving.log_options import add_log_options, log_of
 from serving.metrics import Metrics
-from serving.request_log import RequestLog
+from serving.tls import add_tls_options, follow, tls_of
 from serving.traffic import TrafficTable
+from serving.wire import KEEP_ALIVE, Protocol, watch
 
-KEEP_ALIVE = 75
 DRAIN = 10
 COUNTERS = ".counters.json"
 
@@ -37,10 +38,13 @@ def main() -> None:
     parser.add_argument("--listen-fd", type=int, required=True)
     parser.add_argument("--alive-fd", type=int, required=True, help="read end of a pipe the supervisor holds open")
     parser.add_argument("--share-counters", action="store_true")
+    parser.add_argument("--limits-fd", type=int, required=True, help="memory that the workers' rate limits share")
     add_log_options(parser)
+    add_access_options(parser)
+    add_tls_options(parser)
     options = parser.parse_args()
     start_logging()
-    worker = Worker(options.directory, options.alive_fd, options.share_counters, log_of(options))
+    worker = Worker(options)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(worker.serve(socket.socket(fileno=options.listen_fd)))
 
@@ -49,44 +53,54 @@ class Worker:
     """Ties the application, its traffic table and its signals together.
 
     Args:
-        directory: The endpoint's folder.
-        alive_fd: End-of-file on it means that the supervisor died.
-        share_counters: Whether there are siblings whose counters belong into `/metrics`.
-        log: Takes a line per request.
+        options: The command line.
     """
 
-    def __init__(self, directory: Path, alive_fd: int, share_counters: bool, log: RequestLog) -> None:
-        self.folder = directory / WORKERS
-        self.alive_fd, self.share_counters = alive_fd, share_counters
-        self.table, self.metrics = TrafficTable(directory, self._tell), Metrics()
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.folder = options.directory / WORKERS
+        self.table, self.metrics = TrafficTable(options.directory, self._tell), Metrics()
         self.supervisor = os.getppid()
-        self.log = log
-        app = App(self.table, self.metrics, self._siblings if share_counters else tuple, log)
+        self.log, self.tls = log_of(options), tls_of(options)
+        app = App(
+            self.table,
+            self.metrics,
+            self._siblings if options.share_counters else tuple,
+            self.log,
+            access=access_of(options, options.limits_fd),
+            origins=options.cors_origins,
+            tls=self.tls is not None,
+        )
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=Protocol,
             ws="none",
             lifespan="off",
             access_log=False,
             log_config=None,
             server_header=False,
             proxy_headers=False,
-            timeout_keep_alive=KEEP_ALIVE,
+            timeout_keep_alive=int(KEEP_ALIVE),
             timeout_graceful_shutdown=DRAIN,
         )
+        config.load()
+        config.ssl = self.tls
         self.server = uvicorn.Server(config)
 
     async def serve(self, listener: socket.socket) -> None:
         """Load what `traffic.json` names, then answer until told to stop."""
         loop, changed = asyncio.get_running_loop(), asyncio.Event()
         loop.add_signal_handler(signal.SIGHUP, changed.set)
-        loop.add_reader(self.alive_fd, self._orphaned)
+        loop.add_reader(self.options.alive_fd, self._orphaned)
         # The supervisor starts us with SIGHUP blocked: one that came before this line is waiting, not lost.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         await self._refresh()
         tasks = [asyncio.create_task(self._follow(changed))]
-        if self.share_counters:
+        tasks.append(asyncio.create_task(watch(self.server.server_state.connections)))
+        if self.options.share_counters:
             tasks.append(asyncio.create_task(self._publish()))
+        if self.tls is not None:
+            tasks.append(asyncio.create_task(follow(self.tls, self.options.tls_certificate, self.options.tls_key)))
         await self.server.serve(sockets=[listener])
         for task in tasks:
             task.cancel()
@@ -129,7 +143,7 @@ class Worker:
             os.kill(self.supervisor, signal.SIGHUP)
 
     def _orphaned(self) -> None:
-        asyncio.get_running_loop().remove_reader(self.alive_fd)
+        asyncio.get_running_loop().remove_reader(self.options.alive_fd)
         LOGGER.error("the supervisor is gone; stopping")
         self.server.should_exit = True
 

@@ -63,6 +63,7 @@ def start(folder: Path, host: str, port: int) -> Server:
     if log.exists() and log.stat().st_size > LOG_LIMIT:
         log.replace(log.with_suffix(".log.1"))
     command = [sys.executable, "-m", "serving", "--directory", str(folder), "--host", host, "--port", str(port)]
+    command.append("--open")  # `host` is an address of this machine alone
     environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
     pid = os.posix_spawn(
         sys.executable,

@@ -65,6 +65,10 @@ class Browser:
         """Return once the page says all of these."""
         _until(lambda: all(text in self.text() for text in texts), self.text)
 
+    def wait_until(self, expression: str) -> None:
+        """Return once a JavaScript expression holds on the page."""
+        _until(lambda: bool(self._evaluate(expression)), lambda: f"{expression}: {self.text()}")
+
     def wait_for_frame(self, *texts: str) -> None:
         """Return once the page's first frame says all of these."""
         _until(lambda: all(text in self.frame_text() for text in texts), self.frame_text)
@@ -73,10 +77,35 @@ class Browser:
         """Click the last element whose whole text is `label`, once there is one."""
         _until(lambda: bool(self._evaluate(CLICK % json.dumps(label))), self.text)
 
-    def screenshot(self, path: Path) -> None:
-        """Write what the window shows."""
+    def screenshot(self, path: Path, *, whole: bool = False) -> None:
+        """Write what the window shows, or the whole page."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"]))
+        shot = self._call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+        path.write_bytes(base64.b64decode(shot["data"]))
+
+    def window(self, width: int, height: int, *, phone: bool = False, scheme: str = "light") -> None:
+        """Be a screen of this size and colour scheme, with motion reduced so that nothing is shown half way."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone}
+        self._call("Emulation.setDeviceMetricsOverride", **size)
+        wishes = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
+        features = [{"name": name, "value": value} for name, value in wishes.items()]
+        self._call("Emulation.setEmulatedMedia", features=features)
+
+    def press(self, key: str, code: int = 0) -> None:
+        """Press and release a key; `code` is the one of keys that write nothing, such as 9 for Tab."""
+        named: dict[str, Any] = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+        text = {"text": "\r"} if key == "Enter" else {}
+        self._call("Input.dispatchKeyEvent", type="keyDown", **named, **text)
+        self._call("Input.dispatchKeyEvent", type="keyUp", **named)
+
+    def write(self, text: str) -> None:
+        """Type text, a key for each character, into what has the focus."""
+        for character in text:
+            self._call("Input.dispatchKeyEvent", type="char", text=character)
+
+    def value(self, expression: str) -> Any:
+        """What a JavaScript expression gives on the page."""
+        return self._evaluate(expression)
 
     def close(self) -> None:
         """End the browser."""

@@ -492,7 +492,18 @@ def test_two_workers_follow_together_and_count_together(deployer: LocalDeployer,
     other = folder.parent / "pair"
     other.mkdir()
     (other / "traffic.json").write_text(json.dumps(traffic))
-    command = [sys.executable, "-m", "serving", "--directory", str(other), "--port", str(port), "--workers", "2"]
+    command = [
+        sys.executable,
+        "-m",
+        "serving",
+        "--open",
+        "--directory",
+        str(other),
+        "--port",
+        str(port),
+        "--workers",
+        "2",
+    ]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as server:
         until(lambda: len(process.acknowledgements(other)) == 2)
         for _ in range(20):

@@ -178,7 +178,18 @@ def test_two_workers_withdraw_together(deployer: LocalDeployer, made: dict[str, 
     pair.mkdir()
     (pair / "traffic.json").write_bytes((deployer.directory / NAME / "traffic.json").read_bytes())
     port = free_port()
-    command = [sys.executable, "-m", "serving", "--directory", str(pair), "--port", str(port), "--workers", "2"]
+    command = [
+        sys.executable,
+        "-m",
+        "serving",
+        "--open",
+        "--directory",
+        str(pair),
+        "--port",
+        str(port),
+        "--workers",
+        "2",
+    ]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as server:
         until(lambda: len(process.acknowledgements(pair)) == 2)
         with asked(replace(deployer, port=port)):

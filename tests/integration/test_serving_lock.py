@@ -50,7 +50,7 @@ def test_the_server_runs_on_its_own_lock(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [str(python), "-m", "serving", "--directory", str(endpoint), "--port", str(port)]
+    command = [str(python), "-m", "serving", "--open", "--directory", str(endpoint), "--port", str(port)]
     environment = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
     with subprocess.Popen(command, cwd=tmp_path / "app", env=environment, stderr=subprocess.PIPE, text=True) as server:
         try:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from cli.failures import explained
 from cli.main import main
 from project.errors import Exit
 from project.paths import ROOT
@@ -62,3 +64,14 @@ def test_a_closed_stdout() -> None:
     )
     assert done.returncode == Exit.USAGE
     assert done.stderr.startswith("error: data set 'none' has no contract; ")
+
+
+def test_a_store_that_ctrl_c_caught_in_a_transaction() -> None:
+    try:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise RuntimeError("(sqlite3.OperationalError) database is locked")  # noqa: B904  the context is the point
+    except RuntimeError as error:
+        known = explained(error)
+    assert (known.exit_code, known.cause) == (Exit.INTERRUPTED, "interrupted; what was serving keeps serving")

@@ -126,6 +126,7 @@ def test_a_refusal_is_a_problem_document(ask: Asker) -> None:
         "status": 422,
         "detail": sentence,
         "request_id": "r",
+        "error": sentence,
         "errors": [{"field": "age", "row": 2, "value": 200, "allowed": "a number from 0 to 120", "detail": sentence}],
     }
 

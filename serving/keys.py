@@ -1,0 +1,182 @@
+"""API keys: `python -m serving.keys add --file keys.json --name batch --scopes predict --days 90`.
+
+The file holds the SHA-256 of each key. That is enough because a key is 256 random bits, which nobody can guess from
+its hash; a slow hash protects words that people choose, and nobody chooses these.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hmac
+import json
+import os
+import secrets
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from serving.log import LOGGER
+
+SCOPES = ("predict", "explain", "admin")
+"""What a key may allow; `admin` sees the traffic table and may do everything else too."""
+LEEWAY = 30.0
+"""Seconds that clocks may differ."""
+RELOAD = 1.0
+"""Seconds between two looks at the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody who is known."""
+
+    name: str
+    scopes: frozenset[str]
+    expires: float = float("inf")
+    """Seconds since 1970."""
+
+    def may(self, scope: str) -> bool:
+        """Whether this scope is allowed."""
+        return scope in self.scopes or "admin" in self.scopes
+
+
+class TokenRefused(Exception):
+    """A token that is not accepted; the message may be told to the caller."""
+
+
+class UnknownKey(TokenRefused):
+    """A token of a key that is not in the set, which may have changed."""
+
+
+class KeyFileError(Exception):
+    """The key file can not be used; the message says why."""
+
+
+class KeyRing:
+    """The keys of a file, read again when it changes.
+
+    Args:
+        path: Written by `python -m serving.keys`.
+
+    Raises:
+        KeyFileError: It is missing or not such a file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._callers, self._stamp, self._looked = read_keys(path), _stamp(path), time.monotonic()
+
+    def caller(self, key: bytes) -> Caller | None:
+        """Whose key this is; None for nobody's. It may have expired."""
+        if time.monotonic() - self._looked > RELOAD:
+            self._reload()
+        digest = sha256(key).hexdigest()
+        found = self._callers.get(digest)
+        return found[1] if found and hmac.compare_digest(found[0], digest) else None
+
+    def _reload(self) -> None:
+        self._looked, stamp = time.monotonic(), _stamp(self.path)
+        if stamp != self._stamp:
+            try:
+                self._callers = read_keys(self.path)
+                LOGGER.info("%s was read again: %d keys", self.path.name, len(self._callers))
+            except KeyFileError as error:
+                LOGGER.error("%s; the keys known so far stay valid", error)
+            self._stamp = stamp
+
+
+def read_keys(path: Path) -> dict[str, tuple[str, Caller]]:
+    """Callers by the hash of their key.
+
+    Raises:
+        KeyFileError: The file can not be read, or an entry is not complete.
+    """
+    return {entry["sha256"]: (entry["sha256"], _caller(entry)) for entry in _entries(path)}
+
+
+def new_entry(name: str, scopes: list[str], days: float | None) -> tuple[str, dict[str, Any]]:
+    """A new key, and what is written down of it."""
+    key = f"sk_{secrets.token_urlsafe(32)}"
+    expires = (datetime.now(UTC) + timedelta(days=days)).isoformat(timespec="seconds") if days else None
+    return key, {"name": name, "sha256": sha256(key.encode()).hexdigest(), "scopes": scopes, "expires": expires}
+
+
+def write_keys(path: Path, entries: list[Mapping[str, Any]]) -> None:
+    """Replace the file as a whole, readable by its owner alone."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.touch(mode=0o600)
+    temporary.write_text(json.dumps({"keys": entries}, indent=2) + "\n")
+    temporary.replace(path)
+
+
+def _entries(path: Path) -> list[dict[str, Any]]:
+    try:
+        entries = json.loads(path.read_bytes())["keys"]
+        for entry in entries:
+            _caller(entry)
+            bytes.fromhex(entry["sha256"])
+    except OSError as error:
+        raise KeyFileError(f"key file {path}: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise KeyFileError(f"key file {path}: not what `python -m serving.keys` writes: {error!r}") from None
+    return list(entries)
+
+
+def _caller(entry: Mapping[str, Any]) -> Caller:
+    expires = datetime.fromisoformat(entry["expires"]).timestamp() if entry.get("expires") else float("inf")
+    unknown = set(entry["scopes"]) - set(SCOPES)
+    if unknown:
+        raise ValueError(f"unknown scopes {sorted(unknown)}; known: {', '.join(SCOPES)}")
+    return Caller(str(entry["name"]), frozenset(entry["scopes"]), expires)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_ino
+
+
+def main() -> int:
+    """Add, list or revoke keys."""
+    parser = argparse.ArgumentParser(prog="python -m serving.keys", description="Add, list or revoke API keys.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, says in (("add", "make a key and print it once"), ("list", "show them"), ("revoke", "remove one")):
+        command = commands.add_parser(name, help=says)
+        command.add_argument("--file", type=Path, default=Path("keys.json"), help="default: %(default)s")
+        if name != "list":
+            command.add_argument("--name", required=True, help="whose key it is")
+        if name == "add":
+            command.add_argument("--scopes", nargs="+", choices=SCOPES, default=["predict", "explain"])
+            command.add_argument("--days", type=float, help="until it expires (default: it does not)")
+    options = parser.parse_args()
+    try:
+        entries = _entries(options.file) if options.command != "add" or options.file.exists() else []
+    except KeyFileError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    if options.command == "list":
+        for entry in entries:
+            sys.stdout.write(f"{entry['name']}\t{','.join(entry['scopes'])}\t{entry['expires'] or 'never expires'}\n")
+        return 0
+    known = [entry["name"] for entry in entries]
+    if (options.name in known) == (options.command == "add"):
+        problem = "is there already; revoke it first" if options.command == "add" else f"is none of: {', '.join(known)}"
+        sys.stderr.write(f"error: {options.name} {problem}\n")
+        return 2
+    if options.command == "add":
+        key, entry = new_entry(options.name, options.scopes, options.days)
+        write_keys(options.file, [*entries, entry])
+        sys.stdout.write(f"{key}\n")
+    else:
+        write_keys(options.file, [entry for entry in entries if entry["name"] != options.name])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

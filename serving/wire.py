@@ -1,0 +1,173 @@
+"""The HTTP/1.1 protocol: uvicorn's, with a short cut for small requests and limits on slow and long ones.
+
+A small POST is answered in the callback that parsed its last byte. There is no task, queue or scope for it, which
+is half of what such a request costs. `App.respond` never waits for one, so its coroutine ends at the first step.
+Whatever else comes in takes uvicorn's way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from serving.dispatch import direct
+from serving.http import PROBLEM, Request, Response
+from serving.problems import Problem
+
+if TYPE_CHECKING:
+    from serving.app import App
+
+KEEP_ALIVE = 75.0
+"""Seconds that a connection may be idle."""
+READING = 20.0
+"""Seconds from the first byte of a request to its last."""
+LINGER = 1.0
+"""Seconds that an idle connection is kept while the server stops: a request may be under way on it."""
+MAX_HEAD = 64 * 1024
+MAX_HEADERS = 100
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection."""
+
+    app: App
+    cycle: RequestResponseCycle | None  # type: ignore[assignment]  # none before the first request
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._given: Mapping[bytes, bytes] | None = None
+        self._body = b""
+        self._begun = 0.0
+        self._head = 0
+        self._since = self.loop.time()
+        self._stopping = False
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came; end a request whose headers have no end."""
+        if self.transport.is_closing():
+            return
+        super().data_received(data)
+        if self._head >= 0:
+            self._head = self._head + len(data) if self._begun else 0
+            if self._head > MAX_HEAD:
+                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"the headers exceed {MAX_HEAD} bytes")
+
+    def on_message_begin(self) -> None:
+        """A request starts; the scope that ASGI needs is made when it takes that way."""
+        self.url, self.headers, self.expect_100_continue = b"", [], False
+        self._begun, self._head = self.loop.time(), 0
+
+    def on_headers_complete(self) -> None:
+        """Choose the way of the request."""
+        self._head = -1
+        if len(self.headers) > MAX_HEADERS:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"more than {MAX_HEADERS} headers")
+            return
+        given = dict(self.headers)
+        length = given.get(b"content-length", b"")
+        if (
+            length.isdigit()
+            and int(length) <= self.app.largest_direct
+            and (self.cycle is None or self.cycle.response_complete)
+            and self.parser.get_method() == b"POST"
+            and direct(self.url)
+            and not self.expect_100_continue
+            and not self.flow.write_paused
+            and self.parser.get_http_version() == "1.1"
+        ):
+            self._given, self._body = given, b""
+            return
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = url, headers, expects
+        self.scope["headers"] = headers
+        super().on_headers_complete()
+        if self._stopping and self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        if self._given is None:
+            if not self.transport.is_closing():
+                super().on_body(body)
+        else:
+            self._body += body
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        self._begun, given = 0.0, self._given
+        if given is None:
+            if not self.transport.is_closing():
+                super().on_message_complete()
+            return
+        self._given = None
+        if self.transport.is_closing():
+            return
+        request = Request(self._body, "", given, path=self.url.decode("ascii"))
+        if self.client:
+            request.client = self.client[0]
+        answering = self.app.respond(request)
+        try:
+            answering.send(None)
+        except StopIteration as done:
+            self._write(done.value, keep_alive=self.parser.should_keep_alive() and not self._stopping)
+        self.server_state.total_requests += 1
+        self._since = self.loop.time()
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP is refused like any other bad request."""
+        self._refuse(HTTPStatus.BAD_REQUEST, "the request is not HTTP/1.1")
+
+    def shutdown(self) -> None:
+        """The server stops: answer what comes in a moment more, then close."""
+        self._stopping = True
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+        else:
+            self.loop.call_later(LINGER, self._close_idle)
+
+    def check(self, now: float) -> None:
+        """Close the connection if it was idle, or its client slow, for too long; called every second."""
+        if self.cycle is not None and not self.cycle.response_complete and not self._begun:
+            return
+        if self._begun and now - self._begun > READING:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT, f"the request took longer than {READING:g} s to come in")
+        elif not self._begun and now - self._since > KEEP_ALIVE:
+            self._unset_keepalive_if_required()
+            self.transport.close()
+
+    def _close_idle(self) -> None:
+        if not self._begun and (self.cycle is None or self.cycle.response_complete):
+            self.transport.close()
+
+    def _refuse(self, status: HTTPStatus, detail: str) -> None:
+        """Say why, and close."""
+        if self.transport.is_closing():
+            return
+        problem = Problem(status, status.name.lower().replace("_", "-"), detail)
+        body = problem.body("")
+        headers = [(b"content-type", PROBLEM), (b"content-length", b"%d" % len(body))]
+        self._write(Response(int(status), headers, body), keep_alive=False)
+
+    def _write(self, response: Response, keep_alive: bool) -> None:
+        parts = [STATUS_LINE[response.status]]
+        for name, value in (*self.server_state.default_headers, *response.headers):
+            parts += (name, b": ", value, b"\r\n")
+        parts += (b"\r\n" if keep_alive else b"connection: close\r\n\r\n", response.body)
+        self.transport.write(b"".join(parts))
+        if not keep_alive:
+            self.transport.close()
+
+
+async def watch(connections: set[Any]) -> None:
+    """Look after the connections of a server."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(1)
+        now = loop.time()
+        for connection in list(connections):
+            connection.check(now)
