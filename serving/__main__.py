@@ -19,6 +19,7 @@ def main() -> int:
     parser.add_argument("--directory", type=Path, required=True, help="the endpoint's folder, with traffic.json")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="TCP port (default: %(default)s)")
+    parser.add_argument("--grpc-port", type=int, help="TCP port of the Open Inference protocol over gRPC (none)")
     parser.add_argument("--workers", type=int, default=1, help="worker processes (default: %(default)s)")
     add_log_options(parser)
     add_access_options(parser)
@@ -35,7 +36,9 @@ def main() -> int:
     if not (options.open or options.keys or options.jwks):
         options.keys = _one_time_key(options.directory)
     arguments = [*log_arguments(options), *access_arguments(options), *tls_arguments(options)]
-    return Supervisor(options.directory, options.host, options.port, options.workers, arguments).run()
+    return Supervisor(
+        options.directory, options.host, options.port, options.workers, arguments, options.grpc_port
+    ).run()
 
 
 def _one_time_key(directory: Path) -> Path:

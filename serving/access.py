@@ -63,20 +63,21 @@ class Access:
         Raises:
             Problem: Too many requests (429), nobody known (401), or not allowed this (403).
         """
-        headers: Headers = []
-        if self.by_address:
-            headers = self._take(self.by_address, f"address:{self.subject(request)}")
+        policy, used = self.by_address, 0.0
+        if policy:
+            used = self._take(policy, f"address:{self.subject(request)}")
         caller = self.identify(request)
         self._check(caller, scope)
         if self.by_key and caller is not ANYONE:
-            headers = self._take(self.by_key, f"key:{caller.name}")
-        return headers
+            policy = self.by_key
+            used = self._take(policy, f"key:{caller.name}")
+        return policy.headers(used) if policy else []
 
     async def admit_waiting(self, request: Request, scope: str) -> Headers:
         """As `admit`, where limits are counted in Redis or keys are fetched."""
-        headers: Headers = []
-        if self.by_address:
-            headers = await self._take_waiting(self.by_address, f"address:{self.subject(request)}")
+        policy, used = self.by_address, 0.0
+        if policy:
+            used = await self._take_waiting(policy, f"address:{self.subject(request)}")
         if self.tokens and self.tokens.remote and self.tokens.due:
             await asyncio.to_thread(self.tokens.refresh_or_keep)
         try:
@@ -88,8 +89,9 @@ class Access:
             caller = self.identify(request)
         self._check(caller, scope)
         if self.by_key and caller is not ANYONE:
-            headers = await self._take_waiting(self.by_key, f"key:{caller.name}")
-        return headers
+            policy = self.by_key
+            used = await self._take_waiting(policy, f"key:{caller.name}")
+        return policy.headers(used) if policy else []
 
     def identify(self, request: Request) -> Caller:
         """Whose request this is, by `X-API-Key: KEY` or `Authorization: Bearer KEY_OR_TOKEN`.
@@ -138,20 +140,21 @@ class Access:
             detail = f"the key of {caller.name} does not allow {scope!r}; it allows: {', '.join(sorted(caller.scopes))}"
             raise Problem(HTTPStatus.FORBIDDEN, "not-allowed", detail)
 
-    def _take(self, policy: Policy, subject: str) -> Headers:
+    def _take(self, policy: Policy, subject: str) -> float:
         return _judged(policy, self._buckets.take(policy, self._tag(subject)))
 
-    async def _take_waiting(self, policy: Policy, subject: str) -> Headers:
+    async def _take_waiting(self, policy: Policy, subject: str) -> float:
         if self.redis is None:
             return self._take(policy, subject)
         return _judged(policy, await self.redis.take(policy, subject))
 
 
-def _judged(policy: Policy, taken: tuple[float, float]) -> Headers:
+def _judged(policy: Policy, taken: tuple[float, float]) -> float:
+    """Seconds until the bucket is full again."""
     wait, used = taken
     if wait:
         raise policy.refusal(wait, used)
-    return policy.headers(used)
+    return used
 
 
 def _unknown(detail: str) -> Problem:

@@ -31,7 +31,7 @@ INLINE_BODY = 64 * 1024
 """A larger body is answered in a thread, so that it does not hold up the small ones."""
 REQUEST_ID = re.compile(rb"[\x21\x23-\x5b\x5d-\x7e]{1,128}")
 """Visible ASCII that JSON takes as it is."""
-SECURITY: Headers = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
+SECURITY: Headers = [(b"x-content-type-options", b"nosniff")]
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -83,17 +83,21 @@ class App:
         await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else response.body})
 
-    async def respond(self, request: Request, receive: Receive | None = None) -> Response | None:
+    async def respond(
+        self, request: Request, receive: Receive | None = None, route: Route | None = None
+    ) -> Response | None:
         """Answer one request; None when its client has gone.
 
         Args:
             request: Without an id yet; its body is read from `receive` if there is one.
             receive: As ASGI has it.
+            route: Where it is not the path that says so.
         """
         started, status = perf_counter(), 200
         limits: Headers = []
         request.id = self._request_id(request.headers)
-        route, request.parameters = find(request.method, request.path)
+        if route is None:
+            route, request.parameters = find(request.method, request.path)
         try:
             scope = route.scope if route else "admin" if request.path == ADMIN else ""
             if scope:
@@ -107,7 +111,7 @@ class App:
                     if body is None:
                         return None
                     request.body = body
-                if request.body:
+                if request.body and route.types:
                     check_type(route, request.headers.get(b"content-type", b""))
                 answer = await self.answer(route, request)
         except Problem as problem:
@@ -123,6 +127,7 @@ class App:
             *answer.headers,
             (b"content-type", answer.content_type),
             (b"content-length", b"%d" % len(answer.body)),
+            (b"cache-control", answer.cache),
             (b"x-request-id", request.id.encode()),
             *self.security,
             *limits,

@@ -51,6 +51,8 @@ class Answer:
     predicted: Sequence[int] = ()
     content_type: bytes = JSON
     headers: Sequence[tuple[bytes, bytes]] = ()
+    cache: bytes = b"no-store"
+    """`Cache-Control`."""
     version: str = ""
     """Which version answered; the application writes it here."""
     reward: Reward | None = None
@@ -77,7 +79,7 @@ class Route:
             table's: an unknown one is 404 before the handler is called, and `{version}` names the version that answers.
         handler: Pure; a `Problem` is its way to say no.
         scope: What a key must allow; empty for what anyone may read.
-        types: Media types of the body that it takes.
+        types: Media types of the body that it takes; none where they are not its business.
         threaded: Whether it takes too long for the event loop, so that a thread answers.
     """
 

@@ -42,17 +42,21 @@ class Policy:
         """Seconds that one request costs."""
         return 1 / self.rate
 
+    @property
+    def window(self) -> int:
+        """Seconds in which an empty bucket fills."""
+        return math.ceil(self.burst / self.rate)
+
     def headers(self, used: float) -> Headers:
         """`RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10).
 
         Args:
             used: Seconds until the bucket is full again.
         """
-        left, name = int(self.burst - used * self.rate + 1e-9), self.name.encode()
-        window = math.ceil(self.burst / self.rate)
+        left, name = max(int(self.burst - used * self.rate + 1e-9), 0), self.name.encode()
         return [
-            (b"ratelimit-policy", b'"%s";q=%d;w=%d' % (name, self.burst, window)),
-            (b"ratelimit", b'"%s";r=%d;t=%d' % (name, max(left, 0), math.ceil(used))),
+            (b"ratelimit-policy", b'"%s";q=%d;w=%d' % (name, self.burst, self.window)),
+            (b"ratelimit", b'"%s";r=%d;t=%d' % (name, left, math.ceil(used))),
         ]
 
     def refusal(self, wait: float, used: float) -> Problem:

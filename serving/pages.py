@@ -21,7 +21,7 @@ def _once(make: Callable[[Model], Answer]) -> Handler:
     """A handler of a page that is made once per model."""
     made: WeakKeyDictionary[Model, Answer] = WeakKeyDictionary()
 
-    def answer(model: Model, request: Request) -> Answer:  # noqa: ARG001  a handler's signature
+    def answer(model: Model, request: Request) -> Answer:
         kept = made.get(model)
         if kept is None:
             kept = made[model] = make(model)
@@ -30,7 +30,7 @@ def _once(make: Callable[[Model], Answer]) -> Handler:
     return answer
 
 
-def file(model: Model, request: Request) -> Answer:  # noqa: ARG001  a handler's signature
+def file(model: Model, request: Request) -> Answer:
     """`GET /static/{name}`: one of the files that the pages name, and nothing else.
 
     Raises:
@@ -42,8 +42,8 @@ def file(model: Model, request: Request) -> Answer:  # noqa: ARG001  a handler's
         detail = f"there is no file {name[:80]!r}{did_you_mean(name, list(static.TYPES))}"
         raise Problem(HTTPStatus.NOT_FOUND, "not-found", detail)
     found = static.read(name)
-    headers = ((b"etag", f'"{found.sha256}"'.encode()), (b"cache-control", KEPT))
-    return Answer(found.content, content_type=content_type, headers=headers)
+    headers = ((b"etag", f'"{found.sha256}"'.encode()),)
+    return Answer(found.content, content_type=content_type, headers=headers, cache=KEPT)
 
 
 ROUTES = (

@@ -50,6 +50,7 @@ class Supervisor:
         port: TCP port.
         workers: Number of worker processes.
         options: Further arguments of every worker.
+        grpc_port: TCP port of the Open Inference protocol over gRPC; None to leave it out.
     """
 
     directory: Path
@@ -57,17 +58,21 @@ class Supervisor:
     port: int
     workers: int
     options: Sequence[str] = ()
+    grpc_port: int | None = None
     slots: list[Slot] = field(default_factory=list)
     received: set[int] = field(default_factory=set)
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; the exit code is 0, or 1 if the port is not free."""
         start_logging()
-        try:
-            listener = self._listen()
-        except OSError as error:
-            LOGGER.error("can not listen on %s:%d: %s", self.host, self.port, error.strerror)
-            return 1
+        listeners = []
+        for port in (self.port, self.grpc_port):
+            try:
+                listeners += [self._listen(port)] if port is not None else []
+            except OSError as error:
+                LOGGER.error("can not listen on %s:%d: %s", self.host, port, error.strerror)
+                return 1
+        listener = listeners[0]
         alive_read, alive_write = os.pipe()
         wake_read, wake_write = socket.socketpair()
         wake_read.setblocking(False)
@@ -81,6 +86,8 @@ class Supervisor:
         command += ["--listen-fd", str(listener.fileno()), "--alive-fd", str(alive_read)]
         limits = Buckets.share()
         command += ["--limits-fd", str(limits)]
+        if self.grpc_port is not None:
+            command += ["--grpc-fd", str(listeners[1].fileno())]
         command += [*(["--share-counters"] if self.workers > 1 else []), *self.options]
         address = {"host": self.host, "port": listener.getsockname()[1], "workers": self.workers}
         write_json(self.directory / SERVER, {"pid": os.getpid(), "started": time.time(), **address})
@@ -89,7 +96,7 @@ class Supervisor:
         selector.register(wake_read, selectors.EVENT_READ)
         while not self.received & {signal.SIGTERM, signal.SIGINT}:
             self._reap()
-            self._start_due(command, (listener.fileno(), alive_read, limits))
+            self._start_due(command, (*(each.fileno() for each in listeners), alive_read, limits))
             if signal.SIGHUP in self.received:
                 self.received.discard(signal.SIGHUP)
                 self._signal(signal.SIGHUP)
@@ -97,7 +104,8 @@ class Supervisor:
             selector.select(max(0.0, min(waiting) - time.monotonic()) if waiting else None)
             with suppress(BlockingIOError):
                 wake_read.recv(4096)
-        listener.close()
+        for each in listeners:
+            each.close()
         self._stop()
         self._clear_acknowledgements()
         (self.directory / SERVER).unlink(missing_ok=True)
@@ -105,11 +113,11 @@ class Supervisor:
         os.close(alive_write)
         return 0
 
-    def _listen(self) -> socket.socket:
+    def _listen(self, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((self.host, self.port))
+        listener.bind((self.host, port))
         listener.listen(BACKLOG)
         listener.setblocking(False)
         return listener

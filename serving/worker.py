@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--listen-fd", type=int, required=True)
     parser.add_argument("--alive-fd", type=int, required=True, help="read end of a pipe the supervisor holds open")
     parser.add_argument("--share-counters", action="store_true")
+    parser.add_argument("--grpc-fd", type=int)
     parser.add_argument("--limits-fd", type=int, required=True, help="memory that the workers' rate limits share")
     add_log_options(parser)
     add_access_options(parser)
@@ -62,7 +63,7 @@ class Worker:
         self.table, self.metrics = TrafficTable(options.directory, self._tell), Metrics()
         self.supervisor = os.getppid()
         self.log, self.tls = log_of(options), tls_of(options)
-        app = App(
+        self.app = App(
             self.table,
             self.metrics,
             self._siblings if options.share_counters else tuple,
@@ -72,7 +73,7 @@ class Worker:
             tls=self.tls is not None,
         )
         config = uvicorn.Config(
-            app,
+            self.app,
             http=Protocol,
             ws="none",
             lifespan="off",
@@ -101,10 +102,24 @@ class Worker:
             tasks.append(asyncio.create_task(self._publish()))
         if self.tls is not None:
             tasks.append(asyncio.create_task(follow(self.tls, self.options.tls_certificate, self.options.tls_key)))
+        grpc = await self._serve_grpc() if self.options.grpc_fd is not None else None
         await self.server.serve(sockets=[listener])
+        if grpc is not None:
+            grpc.close()
+            await grpc.wait_closed()
         for task in tasks:
             task.cancel()
         self.log.close()
+
+    async def _serve_grpc(self) -> Any:
+        from serving.grpc_server import grpc_server  # with the libraries that only gRPC needs
+
+        tls = tls_of(self.options)
+        if tls is not None:
+            tls.set_alpn_protocols(["h2"])
+        server = grpc_server(self.app)
+        await server.start(sock=socket.socket(fileno=self.options.grpc_fd), ssl=tls)
+        return server
 
     async def _follow(self, changed: asyncio.Event) -> None:
         while True:

@@ -9,7 +9,7 @@ import tomllib
 
 from project.paths import ROOT
 
-ALLOWED = {"jwt", "msgspec", "numpy", "onnxruntime", "redis", "serving", "uvicorn", "uvloop"}
+ALLOWED = {"google", "grpclib", "jwt", "msgspec", "numpy", "onnxruntime", "redis", "serving", "uvicorn", "uvloop"}
 
 
 def pins(path: str) -> set[str]:
