@@ -11,6 +11,7 @@ import pytest
 
 from tests.integration.project_copy import Done, Project
 from tests.integration.venvs import Venvs
+from tests.serving_bundle import penguin_bundle
 from tests.serving_process import REFERENCE, Served, serving
 
 
@@ -58,6 +59,15 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server of the reference bundle that answers anyone."""
     with serving(tmp_path_factory.mktemp("open"), REFERENCE, "--open") as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def penguins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """An open server of a model with three classes and columns of texts."""
+    bundle = tmp_path_factory.mktemp("bundle")
+    penguin_bundle(bundle)
+    with serving(tmp_path_factory.mktemp("penguins"), bundle, "--open") as found:
         yield found
 
 

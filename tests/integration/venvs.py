@@ -21,6 +21,7 @@ import pytest
 PACKAGES = {
     "triton": ("tritonclient[grpc,http]==2.*",),
     "seldon": ("seldon-core==1.18.2", "setuptools<81", "onnxruntime==1.19.*"),  # the last that takes NumPy 1
+    "protoc": ("grpcio-tools==1.*",),
     "shap": ("shap==0.51.*", "onnxruntime==1.32.*"),
 }
 SECONDS = 300
