@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from mlflow.pyfunc.scoring_server.client import ScoringServerClient  # type: ignore[attr-defined]
+from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 
 from tests.serving_bundle import PENGUIN
 from tests.serving_process import Served
