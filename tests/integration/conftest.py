@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.browser import Browser
 from tests.integration.project_copy import Done, Project
 from tests.integration.venvs import Venvs
 from tests.serving_bundle import penguin_bundle
@@ -37,6 +38,14 @@ def journey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
     assert done.returncode == 0, done.stderr
     yield Journey(project, done)
     project.close()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A window of headless Chromium."""
+    found = Browser(tmp_path_factory.mktemp("browser"))
+    yield found
+    found.close()
 
 
 @pytest.fixture(scope="session")
