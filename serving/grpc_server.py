@@ -22,6 +22,7 @@ from serving import open_inference_pb2 as pb
 from serving.app import App
 from serving.binary_tensors import DATATYPES, decode, encode
 from serving.bundle import Model
+from serving.grpc_messages import receive
 from serving.http import Answer, Request, Route
 from serving.open_inference import Tensor, answer, described
 from serving.problems import Problem, malformed
@@ -119,7 +120,7 @@ class Service:
         """A call that a model answers."""
 
         async def call(stream: Stream[bytes, bytes]) -> None:
-            body = await stream.recv_message() or b""
+            body = await receive(stream, self.app.max_body)
             given = {name.lower().encode(): str(value).encode() for name, value in (stream.metadata or {}).items()}
             request = Request(body, "", given, method="POST", path=route.path)
             peer = stream.peer.addr()
@@ -143,16 +144,16 @@ class Service:
         return call
 
     async def _server_live(self, stream: Stream[bytes, bytes]) -> None:
-        await stream.recv_message()
+        await receive(stream, self.app.max_body)
         await stream.send_message(pb.ServerLiveResponse(live=True).SerializeToString())
 
     async def _server_ready(self, stream: Stream[bytes, bytes]) -> None:
-        await stream.recv_message()
+        await receive(stream, self.app.max_body)
         is_ready = self.app.table.routing is not None
         await stream.send_message(pb.ServerReadyResponse(ready=is_ready).SerializeToString())
 
     async def _server_metadata(self, stream: Stream[bytes, bytes]) -> None:
-        await stream.recv_message()
+        await receive(stream, self.app.max_body)
         version = self.app.table.routing.champion.version if self.app.table.routing else ""
         said = pb.ServerMetadataResponse(name="tabular", version=version, extensions=["binary_tensor_data"])
         await stream.send_message(said.SerializeToString())

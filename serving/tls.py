@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 
 from serving.log import LOGGER
@@ -46,7 +47,7 @@ def tls_of(options: argparse.Namespace) -> ssl.SSLContext | None:
     return context
 
 
-async def follow(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+async def follow(contexts: Sequence[ssl.SSLContext], certificate: Path, key: Path) -> None:
     """Load the files again whenever they change; connections that stand keep the old certificate."""
     stamp = _stamp(certificate, key)
     while True:
@@ -55,7 +56,8 @@ async def follow(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
         if changed == stamp:
             continue
         try:
-            context.load_cert_chain(certificate, key)
+            for context in contexts:
+                context.load_cert_chain(certificate, key)
         except OSError as error:
             LOGGER.error("the new certificate can not be used, the old one stays: %s", error)
             continue  # its key may be written in a moment

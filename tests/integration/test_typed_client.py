@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -32,7 +31,7 @@ from client import (
 from client.generate import main
 from project.paths import ROOT
 from serving.keys import new_entry, write_keys
-from tests.serving_bundle import PENGUIN, ROW, penguin_bundle
+from tests.serving_bundle import PENGUIN, ROW
 from tests.serving_process import REFERENCE, Served, free_port, publish, serving
 
 USE = """
@@ -60,25 +59,11 @@ WRONG = {
 
 
 @pytest.fixture(scope="module")
-def heart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(tmp_path_factory.mktemp("heart"), REFERENCE) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def penguins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    bundle = tmp_path_factory.mktemp("bundle")
-    penguin_bundle(bundle)
-    with serving(tmp_path_factory.mktemp("penguins"), bundle, "--open") as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def generated(heart: Served, penguins: Served, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def generated(served: Served, penguins: Served, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a module for each server."""
     folder = tmp_path_factory.mktemp("generated")
-    for name, served in (("heart_disease", heart), ("penguins", penguins)):
-        assert main([served.url, "--output", str(folder / f"{name}.py")]) == 0
+    for name, server in (("heart_disease", served), ("penguins", penguins)):
+        assert main([server.url, "--output", str(folder / f"{name}.py")]) == 0
     return folder
 
 
@@ -124,14 +109,14 @@ def test_a_row_is_judged_before_it_is_sent(generated: Path) -> None:
     }  # fmt: skip
 
 
-def test_predictions(heart: Served, generated: Path) -> None:
+def test_predictions(served: Served, generated: Path) -> None:
     module = imported(generated, "heart_disease")
     row = module.HeartDisease.model_validate(ROW)
-    with Client(heart.url, heart.key) as client:
+    with Client(served.url, served.key) as client:
         answer, other = client.predict(row), client.predict({"age": 40, "sex": 0})
         both = client.predict_many([row, {"age": 40, "sex": 0}])
         explanation = client.explain(row, budget_ms=2000)
-    expected = heart.post("/predict", ROW)
+    expected = served.post("/predict", ROW)
     assert (answer.label, answer.prediction, answer.model, answer.version, answer.probabilities) == (
         expected["label"], expected["prediction"], "heart_disease", "1", None,
     )  # fmt: skip
@@ -158,8 +143,8 @@ def test_predictions_that_are_awaited(penguins: Served, generated: Path) -> None
     assert (explanation.label, explanation.explained) == ("Adelie", "Adelie")
 
 
-def test_a_refusal_names_field_value_and_what_is_allowed(heart: Served) -> None:
-    with Client(heart.url, heart.key) as client, pytest.raises(InvalidRow) as refused:
+def test_a_refusal_names_field_value_and_what_is_allowed(served: Served) -> None:
+    with Client(served.url, served.key) as client, pytest.raises(InvalidRow) as refused:
         client.predict_many([ROW, {**ROW, "age": 200}])
     (violation,) = refused.value.violations
     assert (violation.field, violation.row, violation.value) == ("age", 2, 200)
@@ -168,28 +153,28 @@ def test_a_refusal_names_field_value_and_what_is_allowed(heart: Served) -> None:
     assert str(refused.value) == "row 2: age is 200; allowed: a number from 0 to 120"
 
 
-def test_keys(heart: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with Client(heart.url) as client, pytest.raises(NotKnown, match="send an API key"):
+def test_keys(served: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with Client(served.url) as client, pytest.raises(NotKnown, match="send an API key"):
         client.predict(ROW)
-    monkeypatch.setenv("MODEL_API_KEY", heart.key)
-    with Client(heart.url) as client:
+    monkeypatch.setenv("MODEL_API_KEY", served.key)
+    with Client(served.url) as client:
         assert client.predict(ROW).model == "heart_disease"
-    with Client(heart.url, "wrong") as client, pytest.raises(NotKnown, match="not known"):
+    with Client(served.url, "wrong") as client, pytest.raises(NotKnown, match="not known"):
         client.predict(ROW)
     key, entry = new_entry("reader", ["predict"], None)
     write_keys(tmp_path / "keys.json", [entry])
     folder = tmp_path / "endpoint"
     folder.mkdir()
     limited = ("--keys", str(tmp_path / "keys.json"), "--rate", "1", "--burst", "2")
-    with serving(folder, REFERENCE, *limited) as served:
-        with Client(served.url, key) as client:
+    with serving(folder, REFERENCE, *limited) as strict:
+        with Client(strict.url, key) as client:
             with pytest.raises(NotAllowed, match="does not allow 'explain'"):
                 client.explain(ROW)
             client.predict(ROW)
             with pytest.raises(TooManyRequests) as refused:
                 client.predict_many([ROW])
         assert refused.value.retry_after == 1
-        with Client(served.url, key, retries=2) as patient:
+        with Client(strict.url, key, retries=2) as patient:
             assert patient.predict(ROW).version == "1"
 
 
