@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,8 @@ class Worker:
         self.folder = options.directory / WORKERS
         self.table, self.metrics = TrafficTable(options.directory, self._tell), Metrics()
         self.supervisor = os.getppid()
+        # A thread of its own: the others may all be busy with requests when a version must be withdrawn.
+        self.refreshing = ThreadPoolExecutor(1, "refresh")
         self.log, self.tls = log_of(options), tls_of(options)
         self.app = App(
             self.table,
@@ -102,7 +105,7 @@ class Worker:
             tasks.append(asyncio.create_task(self._publish()))
         if self.tls is not None:
             tasks.append(asyncio.create_task(follow(self.tls, self.options.tls_certificate, self.options.tls_key)))
-        grpc = await self._serve_grpc() if self.options.grpc_fd is not None else None
+        grpc = await self._serve_grpc(tasks) if self.options.grpc_fd is not None else None
         await self.server.serve(sockets=[listener])
         if grpc is not None:
             grpc.close()
@@ -111,12 +114,13 @@ class Worker:
             task.cancel()
         self.log.close()
 
-    async def _serve_grpc(self) -> Any:
+    async def _serve_grpc(self, tasks: list[asyncio.Task[None]]) -> Any:
         from serving.grpc_server import grpc_server  # with the libraries that only gRPC needs
 
         tls = tls_of(self.options)
         if tls is not None:
             tls.set_alpn_protocols(["h2"])
+            tasks.append(asyncio.create_task(follow(tls, self.options.tls_certificate, self.options.tls_key)))
         server = grpc_server(self.app)
         await server.start(sock=socket.socket(fileno=self.options.grpc_fd), ssl=tls)
         return server
@@ -128,7 +132,7 @@ class Worker:
             await self._refresh()
 
     async def _refresh(self) -> None:
-        await asyncio.to_thread(self.table.refresh)
+        await asyncio.get_running_loop().run_in_executor(self.refreshing, self.table.refresh)
         answer = self.table.acknowledgement()
         if self.table.error:
             LOGGER.error("refused generation %(generation)s: %(error)s", answer)
