@@ -19,6 +19,11 @@ CONFIGURATION = "ZENML_CONFIG_PATH"
 SECONDS = 5
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What takes minutes runs when it is asked for."""
+    parser.addoption("--slow", action="store_true", help="run the tests marked slow too")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Prepare the process: no test may reach the user's own ZenML store, train on other BLAS kernels, or phone home."""
     os.environ.update(PINNED)
@@ -29,6 +34,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose need is not met on this machine, and say which."""
+    if item.get_closest_marker("slow") and not item.config.getoption("slow"):
+        pytest.skip("takes minutes; --slow runs it")
     for need in sorted(NEEDS.keys() & {mark.name for mark in item.iter_markers()}):
         if lacking := _lacking(need):
             pytest.skip(f"needs a {need}: {lacking}")
