@@ -20,7 +20,7 @@ ROUTES: Sequence[Route] = (
     *openapi.ROUTES,
     *pages.ROUTES,
 )
-LIVE, READY = ("/health/live", "/v2/health/live"), ("/health", "/health/ready", "/v2/health/ready")
+LIVE, READY = ("/health/live", "/v2/health/live"), ("/health", "/health/ready", "/v2/health/ready", "/ping")
 READ = (*LIVE, *READY, "/metrics", ADMIN)
 """What the application answers without a handler, GET and HEAD alone."""
 SELDON_PREFIX = re.compile(r"^/seldon(?:/[^/]+){1,2}(?=/(?:api|v2)/)")
