@@ -39,7 +39,7 @@ def reference(model: Model) -> Answer:
     )
     main = tag(
         "main",
-        tag("section", tag("h2", "Access"), key_field(hidden=False), class_="card"),
+        tag("section", tag("h2", "Access"), tag("form", key_field(hidden=False)), class_="card"),
         _row(whole["components"]["schemas"]["Row"]),
         *(tag("section", tag("h2", name), *found, class_="card") for name, found in groups.items()),
         _messages(whole["components"]["schemas"]),

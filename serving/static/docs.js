@@ -95,5 +95,6 @@ for (const form of document.querySelectorAll("form.try")) {
   key.addEventListener("input", () => curl(form));
   curl(form);
 }
+key.form.addEventListener("submit", (event) => event.preventDefault());
 addEventListener("hashchange", reveal);
 reveal();

@@ -44,10 +44,26 @@ class Browser:
             (page,) = [target for target in json.load(answer) if target["type"] == "page"]
         self._socket = websocket.create_connection(page["webSocketDebuggerUrl"], timeout=PATIENCE, suppress_origin=True)
         self._sent = 0
+        self._events: list[dict[str, Any]] = []
+        for domain in ("Page", "Log", "Runtime", "Network"):
+            self._call(f"{domain}.enable")
 
     def open(self, url: str) -> None:
-        """Go to a page."""
+        """Go to a page; what the one before said and loaded is forgotten."""
+        self._events.clear()
         self._call("Page.navigate", url=url)
+
+    def complaints(self) -> list[str]:
+        """What the console says of the page: errors, warnings, and what its policy forbade; not what was refused."""
+        said = [each["params"]["entry"] for each in self._events if each["method"] == "Log.entryAdded"]
+        found = [entry["text"] for entry in said if entry["source"] != "network"]
+        found += [str(each["params"]) for each in self._events if each["method"] == "Runtime.exceptionThrown"]
+        return found + [str(each["params"]) for each in self._events if each["method"] == "Runtime.consoleAPICalled"]
+
+    def requests(self) -> list[str]:
+        """Every address that the page has asked."""
+        sent = [each["params"]["request"] for each in self._events if each["method"] == "Network.requestWillBeSent"]
+        return [str(request["url"]) for request in sent]
 
     def text(self) -> str:
         """What the page says, without what its frames say."""
@@ -121,7 +137,7 @@ class Browser:
         self._sent += 1
         self._socket.send(json.dumps({"id": self._sent, "method": method, "params": parameters}))
         while (answer := json.loads(self._socket.recv())).get("id") != self._sent:
-            continue
+            self._events.append(answer)
         assert "error" not in answer, answer
         result: dict[str, Any] = answer["result"]
         return result

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.browser import Browser
 from tests.integration.forked import Forks
 from tests.integration.project_copy import Done, Project
 from tests.integration.venvs import Venvs
@@ -46,6 +47,14 @@ def journey(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Iterator[
     assert done.returncode == 0, done.stderr
     yield Journey(replace(project, forks=forks), done)
     project.close()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A window of headless Chromium."""
+    found = Browser(tmp_path_factory.mktemp("browser"))
+    yield found
+    found.close()
 
 
 @pytest.fixture(scope="session")

@@ -42,13 +42,6 @@ def dashboard(journey: Journey) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    browser = Browser(tmp_path_factory.mktemp("browser"))
-    yield browser
-    browser.close()
-
-
-@pytest.fixture(scope="module")
 def runs(journey: Journey) -> dict[str, str]:
     """Pipeline name to the id of its first run."""
     with zenml_of(journey.project) as client:
