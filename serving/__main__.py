@@ -26,7 +26,7 @@ def main() -> int:
     add_tls_options(parser)
     options = parser.parse_args()
     options.directory = options.directory.resolve()
-    problem = complaint(options)
+    problem = complaint(options) or ("" if options.workers >= 1 else "--workers is at least 1")
     try:
         tls_of(options)
     except ValueError as error:
