@@ -1,44 +1,60 @@
-"""`python -m serving --directory DIR`: serve the version that DIR/traffic.json names."""
+"""`python -m serving --directory DIR`: serve what DIR/traffic.json or --bundle names."""
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
 from serving.access_options import access_arguments, add_access_options, complaint
 from serving.keys import SCOPES, new_entry, write_keys
 from serving.log_options import add_log_options, log_arguments
+from serving.manifest import BundleRefused, BundleUnreachable
+from serving.source import add_source_options, direct_all_traffic, source_complaint
 from serving.supervisor import Supervisor
 from serving.tls import add_tls_options, tls_arguments, tls_of
+
+EXIT_CODES = {BundleRefused: 3, BundleUnreachable: 4}
+"""Those of the project's commands; 1 for what the disk refuses."""
 
 
 def main() -> int:
     """Parse the command line and serve until told to stop."""
     parser = argparse.ArgumentParser(prog="python -m serving", description=__doc__)
-    parser.add_argument("--directory", type=Path, required=True, help="the endpoint's folder, with traffic.json")
+    parser.add_argument("--directory", type=Path, required=True, help="the endpoint's folder: traffic.json, logs")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="TCP port (default: %(default)s)")
     parser.add_argument("--grpc-port", type=int, help="TCP port of the Open Inference protocol over gRPC (none)")
     parser.add_argument("--workers", type=int, default=1, help="worker processes (default: %(default)s)")
+    add_source_options(parser)
     add_log_options(parser)
     add_access_options(parser)
     add_tls_options(parser)
     options = parser.parse_args()
     options.directory = options.directory.resolve()
-    problem = complaint(options) or ("" if options.workers >= 1 else "--workers is at least 1")
+    few = "" if options.workers >= 1 else "--workers is at least 1"
+    problem = source_complaint(options) or complaint(options) or few
     try:
         tls_of(options)
     except ValueError as error:
         problem = problem or str(error)
     if problem:
         parser.error(problem)
-    if not (options.open or options.keys or options.jwks):
-        options.keys = _one_time_key(options.directory)
+    # The first process of a container gets no signal that it has no handler for.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    try:
+        if options.bundle:
+            direct_all_traffic(options)
+        if not (options.open or options.keys or options.jwks):
+            options.keys = _one_time_key(options.directory)
+    except (BundleRefused, BundleUnreachable, OSError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return EXIT_CODES.get(type(error), 1)
     arguments = [*log_arguments(options), *access_arguments(options), *tls_arguments(options)]
-    return Supervisor(
-        options.directory, options.host, options.port, options.workers, arguments, options.grpc_port
-    ).run()
+    tls, where = bool(options.tls_certificate), (options.host, options.port)
+    return Supervisor(options.directory, *where, options.workers, arguments, options.grpc_port, tls).run()
 
 
 def _one_time_key(directory: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import threading
@@ -15,16 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from serving.columns import Column
+from serving.manifest import FORMAT, BundleRefused, read_manifest, verified_files
 from serving.rows import Row, RowReader
 
-FORMAT = 1
-MANIFEST = "manifest.json"
-NEEDED = ("contract.json", "model.onnx", "serving.json")
 TOLERANCE = 1e-6
-
-
-class BundleRefused(Exception):
-    """A bundle that must not take traffic; the message says why."""
 
 
 class OneRow:
@@ -106,7 +99,7 @@ def load(folder: Path, version: str, digest: str) -> Model:
         BundleRefused: A byte differs from the manifest, the digest from `digest`, the format is newer than this
             server, or the model does not reproduce its own example.
     """
-    files = _verified(folder, digest)
+    files = verified_files(folder, read_manifest(folder, digest))
     try:
         contract, serving = json.loads(files["contract.json"]), json.loads(files["serving.json"])
         columns = [Column.parse(feature) for feature in contract["features"]]
@@ -140,32 +133,6 @@ def _header(text: str) -> bytes:
     return text.encode()
 
 
-def _verified(folder: Path, digest: str) -> dict[str, bytes]:
-    """The files the server reads, every file of the bundle having been compared with its sha256."""
-    try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
-        version, files, stated = manifest["format"], dict(manifest["files"]), manifest["digest"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BundleRefused(f"bundle {folder}: no readable {MANIFEST}: {error}") from None
-    if version != FORMAT:
-        raise BundleRefused(f"bundle {folder}: format {version}, this server reads {FORMAT}")
-    pairs = "".join(f"{name} {value}\n" for name, value in sorted(files.items()))
-    if _sha256(pairs.encode()) != stated or stated != digest:
-        raise BundleRefused(f"bundle {folder}: {MANIFEST} does not have the expected digest {digest[:12]}")
-    content: dict[str, bytes] = {}
-    for name, expected in files.items():
-        try:
-            content[name] = (folder / name).read_bytes()
-        except OSError as error:
-            raise BundleRefused(f"bundle {folder}: {name} can not be read: {error.strerror}") from None
-        if _sha256(content[name]) != expected:
-            raise BundleRefused(f"bundle {folder}: {name} does not match its sha256")
-    for name in NEEDED:
-        if name not in content:
-            raise BundleRefused(f"bundle {folder}: {name} is missing")
-    return content
-
-
 def _session(model: bytes) -> Any:
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read once, by the import
     import onnxruntime
@@ -190,7 +157,3 @@ def _prove(model: Model, folder: Path, example: Mapping[str, Any], expected: Seq
         raise BundleRefused(f"bundle {folder}: the model can not predict its own example: {error}") from None
     if found.shape != (1, len(model.classes)) or not difference <= TOLERANCE:
         raise BundleRefused(f"bundle {folder}: the model misses its own example by {difference:.2g}")
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

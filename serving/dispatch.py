@@ -20,10 +20,11 @@ ROUTES: Sequence[Route] = (
     *openapi.ROUTES,
     *pages.ROUTES,
 )
-LIVE, READY = ("/health/live", "/v2/health/live"), ("/health", "/health/ready", "/v2/health/ready")
+LIVE, READY = ("/health/live", "/v2/health/live"), ("/health", "/health/ready", "/v2/health/ready", "/ping")
 READ = (*LIVE, *READY, "/metrics", ADMIN)
 """What the application answers without a handler, GET and HEAD alone."""
-SELDON_PREFIX = re.compile(r"^/seldon/[^/]+/[^/]+(?=/(?:api|v2)/)")
+SELDON_PREFIX = re.compile(r"^/seldon(?:/[^/]+){1,2}(?=/(?:api|v2)/)")
+"""`/seldon/NAMESPACE/NAME`; its client leaves the namespace out where it has none."""
 
 _exact = {(route.method, route.path): route for route in ROUTES}
 _patterns = [(route.pattern(), route) for route in ROUTES if "{" in route.path]

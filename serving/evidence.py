@@ -16,7 +16,7 @@ PURPOSE = "Made to support a decision by a person who knows its limits, not to t
 
 def percent(share: float, digits: int = 0) -> str:
     """A share between 0 and 1 as people write it."""
-    return f"{share:.{digits}%}".replace("%", " %")
+    return f"{share:.{digits}%}".replace("%", "\N{NO-BREAK SPACE}%")
 
 
 def wilson(right: int, rows: int) -> tuple[float, float]:
@@ -115,7 +115,13 @@ def _row(name: str, figures: Mapping[str, Any]) -> tuple[str, ...]:
     right = round(rows * figures["metrics"]["accuracy"])
     low, high = wilson(right, rows)
     share = f"{percent(right / rows)} ({percent(low)} to {percent(high)})"
-    return name, str(rows), share, _figure(figures, "roc_auc"), _figure(figures, "brier")
+    return name, str(rows), *map(_stacked, (share, _figure(figures, "roc_auc"), _figure(figures, "brier")))
+
+
+def _stacked(figure: str) -> Markup:
+    """A figure above its interval."""
+    value, bracket, interval = figure.partition(" (")
+    return join(value, tag("span", f" ({interval}", class_="range") if bracket else "")
 
 
 def _figure(figures: Mapping[str, Any], name: str) -> str:

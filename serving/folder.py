@@ -11,7 +11,7 @@ TRAFFIC = "traffic.json"
 TRIPPED = "tripped.json"
 """Written by a worker whose challenger broke its bounds, for the other workers: generation, version, reason."""
 SERVER = "server.json"
-"""Written by the supervisor once it listens: pid, host, port, number of workers."""
+"""Written by the supervisor once it listens: pid, host, port, whether it speaks TLS, number of workers."""
 WORKERS = "workers"
 """One PID.json per worker: the generation it follows, the version that answers, why it refused another."""
 

@@ -7,7 +7,6 @@ the request log are the application's.
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -23,6 +22,7 @@ from serving import open_inference_pb2 as pb
 from serving.app import App
 from serving.binary_tensors import DATATYPES, decode, encode
 from serving.bundle import Model
+from serving.grpc_messages import receive
 from serving.http import Answer, Request, Route
 from serving.open_inference import Tensor, answer, check_shape, described
 from serving.problems import Problem, malformed
@@ -34,8 +34,6 @@ CONTENTS = {
     "UINT64": "uint64_contents", "FP32": "fp32_contents", "FP64": "fp64_contents", "BYTES": "bytes_contents",
 }  # fmt: skip
 """Where the values of a datatype are; FP16 comes as raw bytes alone."""
-HEAD = struct.Struct(">?I")
-"""Before each message: whether it is compressed, and its size."""
 SMALL = 1024
 """Bytes that a message without fields may have all the same: those of fields to come."""
 STATUSES = {
@@ -124,7 +122,7 @@ class Service:
         """A call that a model answers."""
 
         async def call(stream: Stream[bytes, bytes]) -> None:
-            body = await _message(stream, self.app.max_body)
+            body = await receive(stream, self.app.max_body)
             given = {name.lower().encode(): str(value).encode() for name, value in (stream.metadata or {}).items()}
             request = Request(body, "", given, method="POST", path=route.path)
             peer = stream.peer.addr()
@@ -148,16 +146,16 @@ class Service:
         return call
 
     async def _server_live(self, stream: Stream[bytes, bytes]) -> None:
-        await _message(stream, SMALL)
+        await receive(stream, SMALL)
         await stream.send_message(pb.ServerLiveResponse(live=True).SerializeToString())
 
     async def _server_ready(self, stream: Stream[bytes, bytes]) -> None:
-        await _message(stream, SMALL)
+        await receive(stream, SMALL)
         is_ready = self.app.table.routing is not None
         await stream.send_message(pb.ServerReadyResponse(ready=is_ready).SerializeToString())
 
     async def _server_metadata(self, stream: Stream[bytes, bytes]) -> None:
-        await _message(stream, SMALL)
+        await receive(stream, SMALL)
         version = self.app.table.routing.champion.version if self.app.table.routing else ""
         said = pb.ServerMetadataResponse(name="tabular", version=version, extensions=["binary_tensor_data"])
         await stream.send_message(said.SerializeToString())
@@ -166,28 +164,6 @@ class Service:
 def grpc_server(app: App) -> Server:
     """A server that answers with the application; `start(sock=...)` begins."""
     return Server([Service(app)], codec=Raw())
-
-
-async def _message(stream: Stream[bytes, bytes], largest: int) -> bytes:
-    """The message of a call; what `recv_message` does, which takes one of any size.
-
-    Args:
-        stream: Of the call.
-        largest: Bytes.
-
-    Raises:
-        GRPCError: It is larger, compressed, or not whole.
-    """
-    data = stream._stream.recv_data  # noqa: SLF001  nothing public tells the size before all of it is read
-    try:
-        head = await data(HEAD.size)
-        compressed, size = HEAD.unpack(head) if head else (False, 0)
-        if compressed or size > largest:
-            detail = "compressed messages are not taken" if compressed else f"the message exceeds {largest} bytes"
-            raise GRPCError(Status.UNIMPLEMENTED if compressed else Status.RESOURCE_EXHAUSTED, detail)
-        return await data(size)
-    except AssertionError:
-        raise GRPCError(Status.INVALID_ARGUMENT, "the message ends before its end") from None
 
 
 def _parse(kind: Any, body: bytes) -> Any:

@@ -50,7 +50,9 @@ def table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]], caption: str
     head = tag("tr", *(tag("th", cell, scope="col") for cell in header))
     body = (tag("tr", tag("th", row[0], scope="row"), *(tag("td", cell) for cell in row[1:])) for row in rows)
     whole = tag("table", tag("caption", caption), tag("thead", head), tag("tbody", *body))
-    return tag("div", whole, class_="wide", role="region", aria_label=caption, tabindex="0")
+    return tag(
+        "div", whole, class_=f"wide{' many' * (len(header) > 2)}", role="region", aria_label=caption, tabindex="0"
+    )
 
 
 def page(title: str, script: str, *body: Markup) -> Answer:

@@ -27,7 +27,7 @@ def invocations(model: Model, request: Request) -> Answer:
     given = [name for name in FORMATS if isinstance(message, dict) and name in message]
     if not isinstance(message, dict) or len(given) != 1:
         raise malformed(f"expected an object with exactly one of {', '.join(FORMATS)}")
-    rows = model.rows.check(_rows(model, given[0], message[given[0]]))
+    rows = model.rows.check([_measured(row) for row in _rows(model, given[0], message[given[0]])])
     answers, predicted = [], []
     for probabilities in model.probabilities(rows).tolist():
         index = model.choose(probabilities)
@@ -54,6 +54,13 @@ def _rows(model: Model, name: str, given: Any) -> list[Any]:
         row if isinstance(row, dict) or name == "dataframe_records" else _named(names, row, number)
         for number, row in enumerate(given, start=1)
     ]
+
+
+def _measured(row: Any) -> Any:
+    """A row with null for NaN, which is what MLflow's client sends for a missing value of a frame."""
+    if not isinstance(row, dict):
+        return row
+    return {name: None if value != value else value for name, value in row.items()}  # noqa: PLR0124  NaN
 
 
 def _named(names: list[str], row: Any, number: int) -> dict[str, Any]:

@@ -51,6 +51,7 @@ def operations(names: Sequence[str], example: Mapping[str, Any]) -> dict[tuple[s
             )
         ),
         _post("/invocations", "MLflow", "Predict rows", ref("MlflowRequest"), ref("MlflowAnswer"), records),
+        _get("/ping", "MLflow", "Whether a model serves", ref("Ready")),
         *_open_inference(),
         _get("/health", "Server", "Whether a model serves", ref("Ready")),
         _get("/health/live", "Server", "Whether the process answers", ref("Health")),

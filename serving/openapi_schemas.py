@@ -70,7 +70,12 @@ SCHEMAS: dict[str, Schema] = {
     "Ready": message(status=TEXT, model=TEXT, version=TEXT, digest=TEXT, generation=COUNT),
     "SeldonMeta": {
         "type": "object",
-        "properties": {"puid": described(TEXT, "An id that comes back in the answer."), "tags": {"type": "object"}},
+        "properties": {
+            "puid": described(TEXT, "An id that comes back in the answer."),
+            "tags": described({"type": "object"}, "Come back in the answer, with the model and the version."),
+            "metrics": described(listed({"type": "object"}), "Come back in the answer."),
+            "requestPath": described({"type": "object"}, "Comes back in the answer."),
+        },
     },
     "SeldonTensor": message(shape=listed(COUNT, minItems=2, maxItems=2), values=listed(VALUE)),
     "SeldonAnswer": message(

@@ -103,8 +103,9 @@ def _body(own: str, media: Document) -> Markup:
     text = json.dumps(media.get("example", {}), indent=2, ensure_ascii=False)
     return tag(
         "div",
-        tag("label", join("Body: ", _kind(media["schema"])), for_=f"{own}-body"),
+        tag("label", "Body", for_=f"{own}-body"),
         tag("textarea", text, id=f"{own}-body", rows=str(min(text.count("\n") + 1, 16)), spellcheck="false"),
+        tag("p", "JSON: ", _kind(media["schema"]), class_="fine"),
         class_="field",
     )
 
@@ -114,9 +115,8 @@ def _row(schema: Document) -> Markup:
     needed = schema["required"]
     rows = []
     for name, field in schema["properties"].items():
-        labels = field.get("x-labels", {})
-        meanings = ", ".join(f"{code} = {label}" for code, label in labels.items() if code != label)
-        said = join(field["description"], " " if meanings else "", meanings)
+        taken = field["description"].removeprefix(f"{field['title']}: ")
+        said = f"{taken[:1].upper()}{taken[1:]}"
         rows.append((tag("code", name), field["title"], said, "yes" if name in needed else "no"))
     return tag(
         "section",

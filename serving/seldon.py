@@ -13,6 +13,8 @@ from serving.problems import Violation, invalid, malformed
 from serving.rows import Row, parse
 
 MOST_REWARD = 1e6
+ECHOED = {"metrics": list, "requestPath": dict}
+"""Parts of `meta`, beside the id and the tags, that come back as they were sent."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -72,17 +74,22 @@ def feedback(model: Model, request: Request) -> Answer:
 
 
 def _meta(model: Model, message: object, request_id: str) -> dict[str, Any]:
-    meta = message.get("meta") if isinstance(message, dict) else None
-    puid = meta.get("puid") if isinstance(meta, dict) else None
+    """What the client said of its request comes back, as Seldon's wrapper has it; tags say who answered, too."""
     tags = {"model": model.name, "version": model.version}
-    return {"puid": puid if isinstance(puid, str) and puid else request_id, "tags": tags}
+    meta = message.get("meta") if isinstance(message, dict) else None
+    if not isinstance(meta, dict):
+        return {"puid": request_id, "tags": tags}
+    puid, given = meta.get("puid"), meta.get("tags")
+    echoed = {name: meta[name] for name, kind in ECHOED.items() if isinstance(meta.get(name), kind) and meta[name]}
+    own = {**given, **tags} if isinstance(given, dict) else tags
+    return {"puid": puid if isinstance(puid, str) and puid else request_id, "tags": own, **echoed}
 
 
 def _reply(reply: dict[str, Any], predicted: Sequence[int]) -> Answer:
     try:
         return Answer(_encode(reply), predicted)
-    except UnicodeError:
-        raise malformed("meta.puid is not valid text") from None
+    except (UnicodeError, RecursionError):
+        raise malformed("meta is not valid text, or nested too deep") from None
 
 
 def _names(model: Model, data: dict[str, Any]) -> list[str]:

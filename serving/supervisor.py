@@ -52,6 +52,7 @@ class Supervisor:
         workers: Number of worker processes.
         options: Further arguments of every worker.
         grpc_port: TCP port of the Open Inference protocol over gRPC; None to leave it out.
+        tls: Whether the workers speak TLS, for who reads `server.json`.
     """
 
     directory: Path
@@ -60,6 +61,7 @@ class Supervisor:
     workers: int
     options: Sequence[str] = ()
     grpc_port: int | None = None
+    tls: bool = False
     slots: list[Slot] = field(default_factory=list)
     received: set[int] = field(default_factory=set)
 
@@ -90,9 +92,10 @@ class Supervisor:
         if self.grpc_port is not None:
             command += ["--grpc-fd", str(listeners[1].fileno())]
         command += [*(["--share-counters"] if self.workers > 1 else []), *self.options]
-        address = {"host": self.host, "port": listener.getsockname()[1], "workers": self.workers}
-        write_json(self.directory / SERVER, {"pid": os.getpid(), "started": time.time(), **address})
-        LOGGER.info("listening on %s:%d", self.host, address["port"])
+        port = listener.getsockname()[1]
+        server = {"pid": os.getpid(), "started": time.time(), "host": self.host, "port": port}
+        write_json(self.directory / SERVER, {**server, "tls": self.tls, "workers": self.workers})
+        LOGGER.info("listening on %s:%d", self.host, port)
         selector = selectors.DefaultSelector()
         selector.register(wake_read, selectors.EVENT_READ)
         while not self.received & {signal.SIGTERM, signal.SIGINT}:

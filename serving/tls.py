@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 
 from serving.log import LOGGER
@@ -50,7 +51,7 @@ def _context(certificate: Path, key: Path) -> ssl.SSLContext:
     return context
 
 
-async def follow(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+async def follow(contexts: Sequence[ssl.SSLContext], certificate: Path, key: Path) -> None:
     """Load the files again whenever they change; connections that stand keep the old certificate."""
     stamp = _stamp(certificate, key)
     while True:
@@ -59,8 +60,9 @@ async def follow(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
         if changed == stamp:
             continue
         try:
-            _context(certificate, key)  # a certificate without its key would leave the one that serves with neither
-            context.load_cert_chain(certificate, key)
+            _context(certificate, key)  # a certificate without its key would leave those that serve with neither
+            for context in contexts:
+                context.load_cert_chain(certificate, key)
         except OSError as error:
             LOGGER.error("the new certificate can not be used, the old one stays: %s", error)
             continue  # its key may be written in a moment

@@ -10,10 +10,11 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from serving.bundle import BundleRefused, Model, load
+from serving.bundle import Model, load
 from serving.folder import TRAFFIC, TRIPPED, write_json
 from serving.guard import Bounds, Watch
 from serving.log import LOGGER
+from serving.manifest import BundleRefused
 
 MODES = ("replace", "blue-green", "canary", "ab", "shadow")
 SHARED = ("canary", "ab")

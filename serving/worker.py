@@ -65,7 +65,8 @@ class Worker:
         self.supervisor = os.getppid()
         # A thread of its own: the others may all be busy with requests when a version must be withdrawn.
         self.refreshing = ThreadPoolExecutor(1, "refresh")
-        self.log, self.tls = log_of(options), tls_of(options)
+        self.log = log_of(options)
+        self.tls, self.grpc_tls = tls_of(options), tls_of(options)
         self.app = App(
             self.table,
             self.metrics,
@@ -103,9 +104,10 @@ class Worker:
         tasks.append(asyncio.create_task(watch(self.server.server_state.connections)))
         if self.options.share_counters:
             tasks.append(asyncio.create_task(self._publish()))
-        if self.tls is not None:
-            tasks.append(asyncio.create_task(follow(self.tls, self.options.tls_certificate, self.options.tls_key)))
-        grpc = await self._serve_grpc(tasks) if self.options.grpc_fd is not None else None
+        if self.tls is not None and self.grpc_tls is not None:
+            contexts = (self.tls, self.grpc_tls)
+            tasks.append(asyncio.create_task(follow(contexts, self.options.tls_certificate, self.options.tls_key)))
+        grpc = await self._serve_grpc() if self.options.grpc_fd is not None else None
         await self.server.serve(sockets=[listener])
         if grpc is not None:
             grpc.close()
@@ -114,15 +116,13 @@ class Worker:
             task.cancel()
         self.log.close()
 
-    async def _serve_grpc(self, tasks: list[asyncio.Task[None]]) -> Any:
+    async def _serve_grpc(self) -> Any:
         from serving.grpc_server import grpc_server  # with the libraries that only gRPC needs
 
-        tls = tls_of(self.options)
-        if tls is not None:
-            tls.set_alpn_protocols(["h2"])
-            tasks.append(asyncio.create_task(follow(tls, self.options.tls_certificate, self.options.tls_key)))
+        if self.grpc_tls is not None:
+            self.grpc_tls.set_alpn_protocols(["h2"])
         server = grpc_server(self.app)
-        await server.start(sock=socket.socket(fileno=self.options.grpc_fd), ssl=tls)
+        await server.start(sock=socket.socket(fileno=self.options.grpc_fd), ssl=self.grpc_tls)
         return server
 
     async def _follow(self, changed: asyncio.Event) -> None:

@@ -19,22 +19,39 @@ ROW: dict[str, Any] = {
 """Cleveland's first patient."""
 
 
+PENGUIN: dict[str, Any] = {
+    "island": "Torgersen", "bill_length_mm": 39.1, "bill_depth_mm": 18.7, "flipper_length_mm": 181,
+    "body_mass_g": 3750, "sex": "male",
+}  # fmt: skip
+"""The first bird."""
+
+
 def heart_bundle(
-    folder: Path, *, strength: float = 1.0, threshold: float = 0.43, example: dict[str, Any] | None = None
+    folder: Path,
+    *,
+    strength: float = 1.0,
+    threshold: float = 0.43,
+    example: dict[str, Any] | None = None,
+    forest: bool = False,
 ) -> str:
-    """Write a heart-disease bundle; another regularization `strength` is another model.
+    """Write a heart-disease bundle; another regularization `strength` is another model, as is a `forest`.
 
     Returns:
         The bundle digest.
     """
-    from tabular.reading import read_site
-    from tabular.tensors import to_classes, to_tensor
-
-    contract = load_contract("heart_disease")
-    rows = read_site(contract, "cleveland").rows
-    features = to_tensor(contract, rows)
-    model = _fit(features, to_classes(contract, rows), strength)
+    contract, features, classes = _table("heart_disease", "cleveland")
+    model = _grow(features, classes) if forest else _fit(features, classes, strength)
     return _write(folder, contract, model, example or ROW, features, threshold=threshold)
+
+
+def penguin_bundle(folder: Path) -> str:
+    """Write a three-class bundle of the penguins.
+
+    Returns:
+        The bundle digest.
+    """
+    contract, features, classes = _table("penguins", "palmer")
+    return _write(folder, contract, _fit(features, classes, 1.0), PENGUIN, features, threshold=None)
 
 
 def flower_bundle(folder: Path) -> str:
@@ -75,6 +92,26 @@ def flower_bundle(folder: Path) -> str:
     features[::10, 0] = np.nan
     row = {"stem length": 21.5, "petals": 10, "colour": "white", "wild": False}
     return _write(folder, contract, _fit(features, kinds, 1.0), row, features, threshold=None)
+
+
+def _table(name: str, site: str) -> tuple[Contract, Any, Any]:
+    """The contract of a data set, and the tensor and the classes of a site's rows."""
+    from tabular.reading import read_site
+    from tabular.tensors import to_classes, to_tensor
+
+    contract = load_contract(name)
+    rows = read_site(contract, site).rows
+    return contract, to_tensor(contract, rows), to_classes(contract, rows)
+
+
+def _grow(features: Any, classes: Any) -> Any:
+    """A forest of unscaled features, as trees need no scale."""
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+
+    forest = RandomForestClassifier(n_estimators=30, min_samples_leaf=5, random_state=0)
+    return make_pipeline(SimpleImputer(), forest).fit(features, classes)
 
 
 def _fit(features: Any, classes: Any, strength: float) -> Any:

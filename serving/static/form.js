@@ -12,6 +12,7 @@ const threshold = form.dataset.threshold === undefined ? null : Number(form.data
 const classes = JSON.parse(form.dataset.classes);
 const notes = JSON.parse(form.dataset.notes);
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+const UNIT = "\u00a0%"; // never alone on a line
 const SHOWN = 6;
 const LEAST = 0.0005;
 let sent = 0;
@@ -28,9 +29,9 @@ function make(name, properties = {}, ...children) {
 
 function percent(share, digits = 1) {
   const least = 10 ** -digits;
-  if (share > 0 && share * 100 < least) return `< ${least} %`;
-  if (share < 1 && share * 100 > 100 - least) return `> ${100 - least} %`;
-  return `${(share * 100).toFixed(digits)} %`;
+  if (share > 0 && share * 100 < least) return `< ${least}${UNIT}`;
+  if (share < 1 && share * 100 > 100 - least) return `> ${100 - least}${UNIT}`;
+  return `${(share * 100).toFixed(digits)}${UNIT}`;
 }
 
 function points(share) {
@@ -58,7 +59,7 @@ function shownValue(field) {
   if (field.value.trim() === "") return "not measured";
   if (field.tagName === "SELECT") return field.selectedOptions[0].textContent;
   const unit = field.nextElementSibling;
-  return unit ? `${field.value.trim()} ${unit.textContent}` : field.value.trim();
+  return unit ? `${field.value.trim()}\u00a0${unit.textContent}` : field.value.trim();
 }
 
 function complaint(error) {
@@ -141,7 +142,7 @@ function gauge(answer, known) {
     mark.style.left = `${threshold * 100}%`;
     track.append(mark);
     const above = answer.prediction === classes.length - 1;
-    const at = `${Number((threshold * 100).toPrecision(6))} %`;
+    const at = `${Number((threshold * 100).toPrecision(6))}${UNIT}`;
     side = `${above ? "At or above" : "Below"} the threshold of ${at}, from which “${positive}” is answered.`;
   }
   return [...parts, make("p", { className: "side", textContent: side })];
@@ -199,7 +200,7 @@ function remarks(own) {
     const value = valueOf(field);
     const outside = typeof value === "number" && (value < Number(low) || value > Number(high));
     const range = `${Number(Number(low).toPrecision(3))} to ${Number(Number(high).toPrecision(3))}`;
-    return outside && own ? [`Unusual: ${labelOf(field)} ${shownValue(field)}; 98 % of the training rows had ${range}.`] : [];
+    return outside && own ? [`Unusual: ${labelOf(field)} ${shownValue(field)}; 98${UNIT} of the training rows had ${range}.`] : [];
   });
   const empty = fields.filter((field) => field.value.trim() === "").map(labelOf);
   const missing = empty.length > 0 ? [`Taken as not measured: ${empty.join(", ")}.`] : [];

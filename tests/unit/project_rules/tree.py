@@ -11,7 +11,7 @@ import pytest
 
 from project.paths import ROOT
 
-PACKAGES = ("project", "tabular", "tracking", "steps", "pipelines", "serving", "deployers", "stacks", "cli")
+PACKAGES = ("project", "tabular", "tracking", "steps", "pipelines", "serving", "deployers", "stacks", "cli", "client")
 
 
 def modules(package: str) -> list[Path]:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from serving.bundle import BundleRefused, load
+from serving.bundle import load
+from serving.manifest import BundleRefused
 from serving.traffic import TrafficTable
 from tabular.bundle import digest_of, sha256
 from tests.serving_bundle import ROW, heart_bundle

@@ -72,7 +72,7 @@ def test_binary_tensors_both_ways(heart: Model, ask: Asker) -> None:
     length = int(answer.headers["inference-header-content-length"])
     said, raw = json.loads(answer.body[:length]), answer.body[length:]
     sizes = {each["name"]: each["parameters"]["binary_data_size"] for each in said["outputs"]}
-    assert sizes["prediction"], sizes["probabilities"] == (24, 24)
+    assert (sizes["prediction"], sizes["probabilities"]) == (24, 24)
     probabilities = np.frombuffer(raw[24:48], "<f4").reshape(3, 2)
     assert probabilities[:, 1] == pytest.approx(ask(body=ROW).json["probability"], abs=1e-6)
     label = ask(body=ROW).json["label"].encode()
@@ -173,6 +173,30 @@ def test_feedback_is_counted_for_the_version_that_answered(ask: Asker) -> None:
     text = ask("/metrics", method="GET").body.decode()
     assert 'feedback_total{model="heart_disease",version="7"} 1' in text
     assert 'feedback_reward{model="heart_disease",version="7"} 0.5' in text
+
+
+def test_what_a_client_says_of_its_request_comes_back(ask: Asker) -> None:
+    row = [[ROW[name] for name in ask.app.table.routing.champion.rows.names]]  # type: ignore[union-attr]
+    metrics = [{"type": "COUNTER", "key": "asked", "value": 1}]
+    given: dict[str, Any] = {
+        "puid": "p",
+        "tags": {"ward": 3, "version": "mine"},
+        "metrics": metrics,
+        "requestPath": {"a": "b"},
+    }
+    own = {"model": "heart_disease", "version": "7"}
+
+    def meta(said: object) -> dict[str, Any]:
+        found: dict[str, Any] = ask("/api/v1.0/predictions", {"data": {"ndarray": row}, "meta": said}).json["meta"]
+        return found
+
+    assert meta(given) == {**given, "tags": {"ward": 3, **own}}
+    odds: list[Any] = [None, [], {"puid": "", "tags": [1], "metrics": {}, "requestPath": "x"}]
+    for odd in odds:
+        assert meta(odd)["tags"] == own
+        assert meta(odd).keys() == {"puid", "tags"}
+    refused = ask("/api/v1.0/predictions", {"data": {"ndarray": row}, "meta": {"tags": {"\ud800": 1}}})
+    assert (refused.status, refused.json["detail"]) == (400, "meta is not valid text, or nested too deep")
 
 
 @pytest.mark.parametrize("reward", ["1", True, None, 1e300, [1]])

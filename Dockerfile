@@ -1,0 +1,93 @@
+# The images of this tree. `serving`, the default, is the online server on its own lock; `steps` runs the pipelines' steps
+# on the whole lock; `mlflow` is the tracking server of docker-compose.yml.
+#
+#   docker build -t heart-model:dev .
+#   docker build -t steps:dev --target steps .
+#
+# --build-arg REGISTRY=HOST/ takes the base image from a mirror, --build-arg INDEX_URL=ADDRESS the packages; where the
+# base image or the daemon is set up for one, neither is needed. BuildKit, Docker's default, builds what the target needs;
+# the classic builder builds every stage above it, so give it --target serving.
+ARG REGISTRY=
+FROM ${REGISTRY}python:3.11-slim-bookworm AS base
+
+# What installs stays here: no image below has uv, a cache or the build's arguments in it.
+FROM base AS build
+ARG INDEX_URL=
+ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never
+COPY requirements/dev.txt /lock/
+RUN env ${INDEX_URL:+PIP_INDEX_URL="$INDEX_URL"} \
+        pip install --quiet --no-cache-dir --root-user-action ignore --constraint /lock/dev.txt uv \
+    && uv venv --quiet /opt/venv
+
+FROM build AS build-serving
+ARG INDEX_URL=
+COPY requirements/serving.txt /lock/
+RUN env ${INDEX_URL:+UV_DEFAULT_INDEX="$INDEX_URL"} \
+        uv pip install --quiet --python /opt/venv --requirements /lock/serving.txt
+# The packages' own tests, and what converts and shrinks models: an eighth of the image, and the server imports none of it.
+RUN cd /opt/venv/lib/python3.11/site-packages \
+    && find . -type d -name tests -prune -exec rm -r {} + \
+    && rm -r onnxruntime/datasets onnxruntime/quantization onnxruntime/tools onnxruntime/transformers
+COPY LICENSE /app/
+COPY serving/ /app/serving/
+COPY models/heart_disease/ /bundle/
+# Any user may read them, also where the clone was made with a strict umask.
+RUN chmod -R a+rX /app /bundle && python -m compileall -q /app/serving
+
+FROM base AS serving
+COPY --from=build-serving /opt/venv /opt/venv
+COPY --from=build-serving /app /app
+COPY --from=build-serving /bundle /bundle
+ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+WORKDIR /app
+# Any other uid will do as well: nothing but /tmp is written.
+USER 10001:0
+EXPOSE 8000
+# Whatever is given after the image's name comes after these, and the last of two equal options counts.
+ENTRYPOINT ["python", "-m", "serving", "--directory", "/tmp/endpoint", "--host", "0.0.0.0", "--request-log", "-", "--bundle", "/bundle"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s \
+    CMD ["python", "-m", "serving.health", "--directory", "/tmp/endpoint"]
+ARG VERSION=development
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="heart-model" \
+      org.opencontainers.image.description="Serves a tabular classifier from its bundle; /bundle holds the reference one." \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="python:3.11-slim-bookworm" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION"
+
+FROM build AS build-steps
+ARG INDEX_URL=
+COPY requirements.txt /lock/
+RUN env ${INDEX_URL:+UV_DEFAULT_INDEX="$INDEX_URL"} \
+        uv pip install --quiet --python /opt/venv --requirements /lock/requirements.txt
+COPY . /app/
+RUN chmod -R a+rX /app && python -m compileall -q /app
+
+FROM base AS steps
+COPY --from=build-steps /opt/venv /opt/venv
+COPY --from=build-steps /app /app
+# HOME is where ZenML, MLflow and matplotlib keep their settings; nothing is told to anyone.
+ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOME=/tmp \
+    ZENML_ANALYTICS_OPT_IN=false MLFLOW_DISABLE_TELEMETRY=true GX_ANALYTICS_ENABLED=false DO_NOT_TRACK=1
+WORKDIR /app
+USER 10001:0
+
+FROM build AS build-mlflow
+ARG INDEX_URL=
+COPY requirements.txt /lock/
+RUN env ${INDEX_URL:+UV_DEFAULT_INDEX="$INDEX_URL"} \
+        uv pip install --quiet --python /opt/venv --constraint /lock/requirements.txt mlflow \
+    && mkdir -m 775 /mlflow && chown 10001:0 /mlflow
+
+FROM base AS mlflow
+COPY --from=build-mlflow /opt/venv /opt/venv
+COPY --from=build-mlflow --chown=10001:0 /mlflow /mlflow
+ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOME=/tmp \
+    MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=1
+WORKDIR /mlflow
+USER 10001:0
+EXPOSE 5000
+ENTRYPOINT ["mlflow", "server", "--host", "0.0.0.0", "--backend-store-uri", "sqlite:////mlflow/mlflow.db", "--artifacts-destination", "/mlflow/artifacts"]
+
+FROM serving
