@@ -97,7 +97,7 @@ def test_secret_references() -> None:
 def test_unknown_stack(folder: Path) -> None:
     with pytest.raises(ConfigError) as refusal:
         read_stack("minicube", VARIABLES, folder)
-    assert str(refusal.value) == "there is no stack 'minicube'; did you mean 'minikube'?. Next: run.py stack list"
+    assert str(refusal.value) == "there is no stack 'minicube'; did you mean 'minikube'?. Next: python run.py stack list"
 
 
 @pytest.mark.parametrize(
