@@ -24,6 +24,10 @@ ARG INDEX_URL=
 COPY requirements/serving.txt /lock/
 RUN env ${INDEX_URL:+UV_DEFAULT_INDEX="$INDEX_URL"} \
         uv pip install --quiet --python /opt/venv --requirements /lock/serving.txt
+# The packages' own tests, and what converts and shrinks models: an eighth of the image, and the server imports none of it.
+RUN cd /opt/venv/lib/python3.11/site-packages \
+    && find . -type d -name tests -prune -exec rm -r {} + \
+    && rm -r onnxruntime/datasets onnxruntime/quantization onnxruntime/tools onnxruntime/transformers
 COPY LICENSE /app/
 COPY serving/ /app/serving/
 COPY models/heart_disease/ /bundle/

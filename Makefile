@@ -3,6 +3,8 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do $$p -c '
 ARGS ?= --stack local
 TESTS ?= tests
 UV := .venv/bin/uv
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+REVISION = $(shell git describe --always --dirty --abbrev=40 --match='' 2>/dev/null || echo unknown)
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url
 
 # Nothing is told to anyone; `run.py` says the same for whoever calls it without make.
@@ -14,10 +16,10 @@ export GX_ANALYTICS_ENABLED := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format coverage lock
+.PHONY: help run test check format coverage lock image test-docker sbom
 
 help: ## List the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 .venv/run: requirements.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=/path/to/python" >&2; exit 2; }
@@ -34,7 +36,7 @@ run: .venv/run ## Set up and run the whole journey on this machine
 	.venv/bin/python run.py $(ARGS)
 
 test: .venv/dev ## Set up and run the unit and integration tests
-	.venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(TESTS)
+	.venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not docker" $(TESTS)
 
 check: .venv/dev ## Set up and run the linters, the type checker and the rules on imports
 	.venv/bin/ruff check .
@@ -48,10 +50,22 @@ format: .venv/dev ## Sort the imports, apply safe fixes and format
 	.venv/bin/ruff format .
 
 coverage: .venv/dev ## Run the tests and show which lines none of them runs
-	.venv/bin/python -m pytest --cov --cov-report=term-missing:skip-covered $(TESTS)
+	.venv/bin/python -m pytest --cov --cov-report=term-missing:skip-covered -m "not docker" $(TESTS)
 
 lock: .venv/dev ## Write the locks anew from pyproject.toml; ARGS=--upgrade takes newer versions
 	$(COMPILE) $(filter --upgrade%,$(ARGS)) pyproject.toml --output-file requirements.txt
 	$(COMPILE) --constraint requirements.txt --extra dev pyproject.toml --output-file requirements/dev.txt
 	.venv/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["serving"], sep="\n")' \
 	| $(COMPILE) --constraint requirements.txt - --output-file requirements/serving.txt
+
+image: ## Build the server's image, heart-model:dev; REGISTRY= and INDEX_URL= choose mirrors
+	docker build --target serving --tag heart-model:dev --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
+	  $(foreach name,REGISTRY INDEX_URL,$(if $($(name)),--build-arg $(name)=$($(name)))) .
+
+test-docker: .venv/dev ## Build the images and run the tests that need a Docker engine
+	.venv/bin/python -m pytest -m docker tests/docker
+
+sbom: .venv/dev ## Write what the server's image has installed to build/sbom.serving.json (CycloneDX)
+	$(UV) venv --quiet --clear --python 3.11 build/serving
+	$(UV) pip install --quiet --python build/serving --requirements requirements/serving.txt
+	.venv/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file build/sbom.serving.json build/serving

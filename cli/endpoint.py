@@ -24,7 +24,13 @@ DATASET = "heart_disease"
 @click.option("--dataset", help=f"Name of the data set.  [default: {DATASET}]")
 @json_option
 def endpoint(dataset: str | None, as_json: bool) -> None:
-    """Print the URL of an endpoint and a request to try."""
+    """Print the URL of an endpoint and a request to try.
+
+    \b
+    Examples:
+      python run.py endpoint
+      python run.py endpoint --dataset penguins --json
+    """
     found = LocalDeployer().status(_name(dataset)).endpoint
     row = shlex.quote(json.dumps(found.example))
     curl = f"curl -s {found.url}/predict -H 'Content-Type: application/json' -d {row}"
@@ -66,7 +72,13 @@ def status(dataset: str | None, version: str | None, stack: str | None, as_json:
 @click.option("--to", help="The version to serve; without it the one before.")
 @json_option
 def rollback(dataset: str | None, to: str | None, as_json: bool) -> None:
-    """Serve the previous version again."""
+    """Serve the previous version again, or another that is kept.
+
+    \b
+    Examples:
+      python run.py rollback
+      python run.py rollback --to v2 --dataset heart_disease
+    """
     found = LocalDeployer().rollback(_name(dataset), to)
     emit(_endpoint(found), f"{found.name} serves version {found.current.version} again at {found.url}", as_json)
 
@@ -76,7 +88,13 @@ def rollback(dataset: str | None, to: str | None, as_json: bool) -> None:
 @click.option("--all", "every", is_flag=True, help="Take every endpoint down.")
 @json_option
 def down(dataset: str | None, every: bool, as_json: bool) -> None:
-    """Stop an endpoint and forget it."""
+    """Stop an endpoint and forget it.
+
+    \b
+    Examples:
+      python run.py down
+      python run.py down --all
+    """
     if every and dataset is not None:
         raise click.UsageError("give --dataset or --all, not both")
     deployer = LocalDeployer()

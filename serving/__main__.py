@@ -33,7 +33,8 @@ def main() -> int:
     add_tls_options(parser)
     options = parser.parse_args()
     options.directory = options.directory.resolve()
-    problem = source_complaint(options) or complaint(options)
+    few = "" if options.workers >= 1 else "--workers is at least 1"
+    problem = source_complaint(options) or complaint(options) or few
     try:
         tls_of(options)
     except ValueError as error:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from http import HTTPStatus
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING
 
+from serving.cors import check_page
 from serving.http import Headers, Request
 from serving.keys import LEEWAY, SCOPES, Caller, KeyRing, TokenRefused, UnknownKey
 from serving.limits import Buckets, Policy
@@ -33,6 +34,7 @@ class Access:
         buckets: Where the limits are counted.
         redis: Where they are counted for all replicas together.
         proxies: Networks whose `X-Forwarded-For` is believed.
+        origins: Web pages of other hosts that may ask an open server.
     """
 
     def __init__(
@@ -44,10 +46,11 @@ class Access:
         buckets: Buckets | None = None,
         redis: RedisBuckets | None = None,
         proxies: Sequence[IPv4Network | IPv6Network] = (),
+        origins: Collection[str] = (),
     ) -> None:
         self.keys, self.tokens = keys, tokens
         self.by_key, self.by_address = by_key, by_address
-        self.redis, self.proxies = redis, proxies
+        self.redis, self.proxies, self.origins = redis, proxies, frozenset(origins)
         self.waits = redis is not None or (tokens is not None and tokens.remote)
         """Whether a request may have to wait for another server, so that only `admit_waiting` will do."""
         if by_key or by_address:
@@ -100,6 +103,8 @@ class Access:
             Problem: It has neither, or one that is not known or has expired.
         """
         if self.keys is None and self.tokens is None:
+            if b"origin" in request.headers:
+                check_page(request.headers[b"origin"], self.origins)
             return ANYONE
         given = request.headers.get(b"x-api-key")
         if given is None:

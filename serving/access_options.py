@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from ipaddress import ip_address, ip_network
+from math import inf
 from pathlib import Path
 
 from serving.access import Access
@@ -52,7 +53,7 @@ def complaint(options: argparse.Namespace) -> str:
         return f"--open on {options.host} would answer the whole network; listen on 127.0.0.1, or give --keys FILE"
     if options.jwks and not (options.jwt_issuer and options.jwt_audience):
         return "--jwks needs --jwt-issuer and --jwt-audience: a token for somebody else must not open this"
-    if (options.rate or 0) < 0 or (options.burst is not None and options.burst < 1):
+    if not 0 <= (options.rate or 0) < inf or (options.burst is not None and options.burst < 1):
         return "--rate is at least 0, --burst at least 1"
     if options.redis and not options.redis.startswith(("redis://", "rediss://", "unix://")):
         return f"--redis {options.redis!r} is no address; write redis://HOST:PORT/0"
@@ -103,6 +104,7 @@ def access_of(options: argparse.Namespace, limits_fd: int | None) -> Access:
         buckets=buckets,
         redis=redis,
         proxies=[ip_network(each) for each in options.trusted_proxies],
+        origins=options.cors_origins,
     )
 
 

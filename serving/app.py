@@ -63,7 +63,7 @@ class App:
         tls: bool = False,
     ) -> None:
         self.table, self.metrics, self.siblings, self.max_body = table, metrics, siblings, max_body
-        self.log, self.access, self.origins = log or RequestLog(), access or Access(), frozenset(origins)
+        self.log, self.access, self.origins = log or RequestLog(), access or Access(origins=origins), frozenset(origins)
         self.security = [*SECURITY, (b"strict-transport-security", b"max-age=31536000")] if tls else SECURITY
         self.largest_direct = -1 if self.access.waits else min(INLINE_BODY, max_body)
         """Largest body, in bytes, with which `respond` never waits for anything."""

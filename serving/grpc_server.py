@@ -24,7 +24,7 @@ from serving.binary_tensors import DATATYPES, decode, encode
 from serving.bundle import Model
 from serving.grpc_messages import receive
 from serving.http import Answer, Request, Route
-from serving.open_inference import Tensor, answer, described
+from serving.open_inference import Tensor, answer, check_shape, described
 from serving.problems import Problem, malformed
 
 SERVICE = "/inference.GRPCInferenceService"
@@ -34,6 +34,8 @@ CONTENTS = {
     "UINT64": "uint64_contents", "FP32": "fp32_contents", "FP64": "fp64_contents", "BYTES": "bytes_contents",
 }  # fmt: skip
 """Where the values of a datatype are; FP16 comes as raw bytes alone."""
+SMALL = 1024
+"""Bytes that a message without fields may have all the same: those of fields to come."""
 STATUSES = {
     HTTPStatus.UNAUTHORIZED: Status.UNAUTHENTICATED,
     HTTPStatus.FORBIDDEN: Status.PERMISSION_DENIED,
@@ -144,16 +146,16 @@ class Service:
         return call
 
     async def _server_live(self, stream: Stream[bytes, bytes]) -> None:
-        await receive(stream, self.app.max_body)
+        await receive(stream, SMALL)
         await stream.send_message(pb.ServerLiveResponse(live=True).SerializeToString())
 
     async def _server_ready(self, stream: Stream[bytes, bytes]) -> None:
-        await receive(stream, self.app.max_body)
+        await receive(stream, SMALL)
         is_ready = self.app.table.routing is not None
         await stream.send_message(pb.ServerReadyResponse(ready=is_ready).SerializeToString())
 
     async def _server_metadata(self, stream: Stream[bytes, bytes]) -> None:
-        await receive(stream, self.app.max_body)
+        await receive(stream, SMALL)
         version = self.app.table.routing.champion.version if self.app.table.routing else ""
         said = pb.ServerMetadataResponse(name="tabular", version=version, extensions=["binary_tensor_data"])
         await stream.send_message(said.SerializeToString())
@@ -187,8 +189,7 @@ def _inputs(message: Any) -> list[Tensor]:
         if each.datatype not in DATATYPES:
             raise malformed(f"input {name!r}: datatype is {each.datatype[:20]!r}; known: {', '.join(DATATYPES)}")
         values = decode(name, each.datatype, raw[number]) if raw else _contents(name, each)
-        if any(size < 0 for size in shape) or int(np.prod(shape, dtype=object)) != len(values):
-            raise malformed(f"input {name!r} has {len(values)} values, which shape {str(shape)[:80]} does not hold")
+        check_shape(name, shape, len(values))
         found.append(Tensor(name, each.datatype, shape, values))
     return found
 

@@ -13,7 +13,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -26,6 +26,8 @@ SCOPES = ("predict", "explain", "admin")
 """What a key may allow; `admin` sees the traffic table and may do everything else too."""
 LEEWAY = 30.0
 """Seconds that clocks may differ."""
+LONGEST = 36_500
+"""Days until a key expires."""
 RELOAD = 1.0
 """Seconds between two looks at the file."""
 
@@ -68,7 +70,8 @@ class KeyRing:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._callers, self._stamp, self._looked = read_keys(path), _stamp(path), time.monotonic()
+        self._stamp, self._looked = _stamp(path), time.monotonic()  # before it is read: what changes meanwhile counts
+        self._callers = read_keys(path)
 
     def caller(self, key: bytes) -> Caller | None:
         """Whose key this is; None for nobody's. It may have expired."""
@@ -105,7 +108,7 @@ def new_entry(name: str, scopes: list[str], days: float | None) -> tuple[str, di
     return key, {"name": name, "sha256": sha256(key.encode()).hexdigest(), "scopes": scopes, "expires": expires}
 
 
-def write_keys(path: Path, entries: list[Mapping[str, Any]]) -> None:
+def write_keys(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
     """Replace the file as a whole, readable by its owner alone."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.touch(mode=0o600)
@@ -150,10 +153,10 @@ def main() -> int:
         command = commands.add_parser(name, help=says)
         command.add_argument("--file", type=Path, default=Path("keys.json"), help="default: %(default)s")
         if name != "list":
-            command.add_argument("--name", required=True, help="whose key it is")
+            command.add_argument("--name", type=_name, required=True, help="whose key it is")
         if name == "add":
             command.add_argument("--scopes", nargs="+", choices=SCOPES, default=["predict", "explain"])
-            command.add_argument("--days", type=float, help="until it expires (default: it does not)")
+            command.add_argument("--days", type=_days, help="until it expires (default: it does not)")
     options = parser.parse_args()
     try:
         entries = _entries(options.file) if options.command != "add" or options.file.exists() else []
@@ -164,18 +167,33 @@ def main() -> int:
         for entry in entries:
             sys.stdout.write(f"{entry['name']}\t{','.join(entry['scopes'])}\t{entry['expires'] or 'never expires'}\n")
         return 0
-    known = [entry["name"] for entry in entries]
+    known = [str(entry["name"]) for entry in entries]
     if (options.name in known) == (options.command == "add"):
         problem = "is there already; revoke it first" if options.command == "add" else f"is none of: {', '.join(known)}"
         sys.stderr.write(f"error: {options.name} {problem}\n")
         return 2
-    if options.command == "add":
-        key, entry = new_entry(options.name, options.scopes, options.days)
-        write_keys(options.file, [*entries, entry])
-        sys.stdout.write(f"{key}\n")
-    else:
-        write_keys(options.file, [entry for entry in entries if entry["name"] != options.name])
+    key, entry = new_entry(options.name, options.scopes, options.days) if options.command == "add" else ("", {})
+    kept = [*entries, entry] if entry else [entry for entry in entries if entry["name"] != options.name]
+    try:
+        write_keys(options.file, kept)
+    except OSError as error:
+        sys.stderr.write(f"error: {options.file} can not be written: {error.strerror}\n")
+        return 2
+    sys.stdout.write(f"{key}\n" if key else "")
     return 0
+
+
+def _days(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= LONGEST:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of days from 0 to {LONGEST}")
+    return value
+
+
+def _name(text: str) -> str:
+    if not (text and text.isprintable()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name")
+    return text
 
 
 if __name__ == "__main__":

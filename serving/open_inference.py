@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from serving.problems import malformed
 from serving.rows import parse
 
 FEATURES, OCTETS = "features", b"application/octet-stream"
+DIMENSIONS, DIGITS = 2, 20
 OUTPUTS = {"prediction": "INT64", "probabilities": "FP32", "label": "BYTES"}
 
 
@@ -46,7 +48,7 @@ def infer(model: Model, request: Request) -> Answer:
     head, binary = request.body, b""
     length = request.headers.get(LENGTH)
     if length is not None:
-        if not length.isdigit() or int(length[:20]) > len(request.body):
+        if not (length.isdigit() and len(length) <= DIGITS and int(length) <= len(request.body)):
             raise malformed(f"{LENGTH.decode()} is {length.decode('latin-1')[:20]!r}, the body has {len(head)} bytes")
         head, binary = request.body[: int(length)], request.body[int(length) :]
     message = parse(head)
@@ -103,6 +105,18 @@ def answer(model: Model, inputs: Sequence[Tensor], requested: Sequence[str]) -> 
     return [made[name] for name in requested or OUTPUTS], predicted
 
 
+def check_shape(name: str, shape: Sequence[int], values: int) -> None:
+    """Refuse a shape that is not of so many values.
+
+    Raises:
+        Problem: It has more than two dimensions, which no input here has, or does not hold the values.
+    """
+    if not 1 <= len(shape) <= DIMENSIONS:  # multiplied first, a long shape would take minutes
+        raise malformed(f"input {name!r} has {len(shape)} dimensions, expected [rows] or [rows, columns]")
+    if min(shape) < 0 or prod(shape) != values:
+        raise malformed(f"input {name!r} has {values} values, which shape {str(list(shape))[:80]} does not hold")
+
+
 def metadata(model: Model, request: Request) -> Answer:
     """`GET /v2/models/NAME[/versions/VERSION]`."""
     return Answer(json.dumps(described(model)).encode())
@@ -140,7 +154,7 @@ def _inputs(entries: Sequence[Any], binary: bytes) -> list[Tensor]:
         if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
             raise malformed("an input is not an object with a name")
         name, datatype, shape = entry["name"][:80], entry.get("datatype"), entry.get("shape")
-        if datatype not in DATATYPES:
+        if not isinstance(datatype, str) or datatype not in DATATYPES:
             raise malformed(f"input {name!r}: datatype is {str(datatype)[:20]!r}; known: {', '.join(DATATYPES)}")
         if not isinstance(shape, list) or not all(type(size) is int and 0 <= size < 2**31 for size in shape):
             raise malformed(f"input {name!r}: shape is not a list of sizes")
@@ -155,8 +169,7 @@ def _inputs(entries: Sequence[Any], binary: bytes) -> list[Tensor]:
             start += size
         else:
             values = _listed(name, datatype, entry.get("data"))
-        if int(np.prod(shape, dtype=object)) != len(values):
-            raise malformed(f"input {name!r} has {len(values)} values, which shape {str(shape)[:80]} does not hold")
+        check_shape(name, shape, len(values))
         found.append(Tensor(name, datatype, shape, values))
     if start != len(binary):
         raise malformed(f"{len(binary) - start} bytes follow the last tensor")

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from serving.limits import Buckets, Policy
 from serving.log import LOGGER
 
+TIMEOUT = 0.25
+"""Seconds that a request waits for Redis."""
+PAUSE = 1.0
+"""Seconds in which Redis is not asked after it did not answer."""
+CONNECTIONS = 64
 TAKE = """
 local now = redis.call('TIME')
 now = now[1] + now[2] / 1e6
@@ -34,22 +42,30 @@ class RedisBuckets:
     """
 
     def __init__(self, url: str, password: str | None, local: Buckets) -> None:
-        self._redis = Redis.from_url(
-            url, password=password, socket_timeout=0.25, socket_connect_timeout=0.25, max_connections=64
+        pool = BlockingConnectionPool.from_url(
+            url,
+            password=password,
+            socket_timeout=TIMEOUT,
+            socket_connect_timeout=TIMEOUT,
+            timeout=TIMEOUT,
+            max_connections=CONNECTIONS,
+            retry=Retry(NoBackoff(), 1),  # a connection that Redis closed meanwhile; no request waits longer for it
         )
-        self._take: Any = self._redis.register_script(TAKE)
-        self._local, self._away = local, False
+        self._take: Any = Redis(connection_pool=pool).register_script(TAKE)
+        self._local, self._again = local, 0.0
 
     async def take(self, policy: Policy, subject: str) -> tuple[float, float]:
         """As `Buckets.take`."""
+        if time.monotonic() < self._again:
+            return self._local.take(policy, self._local.tag(subject))
         try:
             found = await self._take(keys=[f"ratelimit:{subject}"], args=[policy.interval, policy.burst])
         except (RedisError, OSError) as error:
-            if not self._away:
+            if not self._again:
                 LOGGER.error("Redis is away (%s); each server limits alone until it is back", type(error).__name__)
-            self._away = True
+            self._again = time.monotonic() + PAUSE
             return self._local.take(policy, self._local.tag(subject))
-        if self._away:
+        if self._again:
             LOGGER.info("Redis is back")
-        self._away = False
+        self._again = 0.0
         return float(found[0]), float(found[1])

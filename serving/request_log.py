@@ -11,6 +11,8 @@ import fcntl
 import os
 import random
 import time
+from codecs import BOM_UTF8
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -40,6 +42,7 @@ class Lines:
         self._lines: list[bytes] = []
         self._size = 0
         self._writing: asyncio.Future[None] | None = None
+        self._thread = ThreadPoolExecutor(1, "log")  # the others may all be busy with requests
 
     def add(self, line: bytes) -> None:
         """Take one line, which ends with a newline."""
@@ -57,7 +60,7 @@ class Lines:
 
     async def _write_soon(self) -> None:
         await asyncio.sleep(SECONDS)
-        await asyncio.to_thread(self._write, self._taken())
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._write, self._taken())
         self._writing = asyncio.ensure_future(self._write_soon()) if self._lines else None
 
     def _taken(self) -> list[bytes]:
@@ -76,7 +79,7 @@ class Lines:
                 with suppress(FileNotFoundError):
                     if self.path.stat().st_size > self.most:
                         self._turn_over()
-                with self.path.open("ab", buffering=0) as file:
+                with self.path.open("ab") as file:
                     file.write(b"".join(lines))
         except OSError as error:
             self.lost += len(lines)
@@ -125,7 +128,8 @@ class RequestLog:
         if answer.reward is None and random.random() >= self.rate:  # noqa: S311  a sample, no secret
             return
         if answer.content_type == JSON and request.headers.get(b"content-type", JSON).startswith(JSON):
-            asked, said = (text.replace(b"\n", b" ").replace(b"\r", b" ") for text in (request.body, answer.body))
+            bodies = (request.body.removeprefix(BOM_UTF8), answer.body)
+            asked, said = (text.replace(b"\n", b" ").replace(b"\r", b" ") for text in bodies)
             shown = (self._time(), request.id.encode(), route.encode(), version.encode(), asked, said)
             self.samples.add(
                 b'{"time":"%sZ","request_id":"%s","route":"%s","version":"%s","request":%s,"response":%s}\n' % shown

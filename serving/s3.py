@@ -1,7 +1,7 @@
 """A bundle in an S3 bucket: its files come to this machine checked against the manifest, all of them or none.
 
-Credentials are looked for as AWS's own tools do, in the environment, by web identity (IRSA), from the container's
-endpoint (ECS, EKS Pod Identity), from the instance; `s3:GetObject` on the bundle's files is all they must allow.
+Credentials are looked for in the environment, by web identity (IRSA), at the container's endpoint (ECS, EKS Pod
+Identity) and at the instance's, in this order; `s3:GetObject` on the bundle's files is all they must allow.
 `AWS_ENDPOINT_URL` names another server than AWS.
 """
 

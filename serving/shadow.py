@@ -13,6 +13,8 @@ from serving.metrics import Metrics
 
 WAITING = 64
 """Copies that may wait; more are dropped and counted, so that a slow shadow costs neither time nor memory."""
+WAITING_BYTES = 8 << 20
+"""Bytes that their bodies may have together."""
 
 
 class Shadow:
@@ -25,15 +27,17 @@ class Shadow:
     def __init__(self, metrics: Metrics) -> None:
         self.metrics = metrics
         self._pool = ThreadPoolExecutor(1, "shadow")
+        self._bytes = 0
         self._copies: set[asyncio.Future[None]] = set()
 
     def copy(self, model: Model, route: Route, request: Request, predicted: Sequence[int]) -> None:
         """Let a shadow predict what was just answered."""
-        if len(self._copies) >= WAITING:
+        if len(self._copies) >= WAITING or self._bytes + len(request.body) > WAITING_BYTES:
             self.metrics.of(model).shadow["dropped"] += 1
             return
         copy = asyncio.ensure_future(self._compare(model, route, request, predicted))
         self._copies.add(copy)
+        self._bytes += len(request.body)
         copy.add_done_callback(self._copies.discard)
 
     async def _compare(self, model: Model, route: Route, request: Request, predicted: Sequence[int]) -> None:
@@ -45,3 +49,4 @@ class Shadow:
             LOGGER.exception("the shadow %s failed at request %s", model.version, request.id)
             outcome = "failed"
         self.metrics.of(model).shadow[outcome] += 1
+        self._bytes -= len(request.body)

@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from serving.draining import close_gently
 from serving.folder import SERVER, WORKERS, write_json
 from serving.limits import Buckets
 from serving.log import LOGGER
@@ -107,8 +108,7 @@ class Supervisor:
             selector.select(max(0.0, min(waiting) - time.monotonic()) if waiting else None)
             with suppress(BlockingIOError):
                 wake_read.recv(4096)
-        for each in listeners:
-            each.close()
+        close_gently(listeners)
         self._stop()
         self._clear_acknowledgements()
         (self.directory / SERVER).unlink(missing_ok=True)

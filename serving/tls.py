@@ -38,12 +38,16 @@ def tls_of(options: argparse.Namespace) -> ssl.SSLContext | None:
         return None
     if not (options.tls_certificate and options.tls_key):
         raise ValueError("--tls-certificate and --tls-key go together")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        context.load_cert_chain(options.tls_certificate, options.tls_key)
+        return _context(options.tls_certificate, options.tls_key)
     except OSError as error:  # ssl.SSLError is one
         raise ValueError(f"TLS: {options.tls_certificate}, {options.tls_key}: {error}") from None
+
+
+def _context(certificate: Path, key: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate, key)
     return context
 
 
@@ -56,6 +60,7 @@ async def follow(contexts: Sequence[ssl.SSLContext], certificate: Path, key: Pat
         if changed == stamp:
             continue
         try:
+            _context(certificate, key)  # a certificate without its key would leave those that serve with neither
             for context in contexts:
                 context.load_cert_chain(certificate, key)
         except OSError as error:

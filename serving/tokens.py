@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import time
 import urllib.request
+from collections.abc import Mapping
 from hashlib import sha256
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import jwt
@@ -18,10 +20,22 @@ from serving.log import LOGGER
 ALGORITHMS = {"RSA": "RS256", "EC": "ES256", "OKP": "EdDSA"}
 """The one algorithm of each kind of key. The token's own word for it is not believed: `none`, and an HMAC keyed with a
 public key, are how tokens are forged (RFC 8725, 2.1)."""
+CURVES = {"ES256": "P-256", "EdDSA": "Ed25519"}
+LOOK_EVERY = 1.0
+"""Seconds between two looks at a JWKS file."""
 FETCH_EVERY, FETCH_AGAIN, FETCH_TIMEOUT = 300.0, 10.0, 5.0
 """Seconds: between two fetches, between two that unknown keys cause, and for one."""
 LARGEST_SET = 1 << 20
+LONGEST = 8192
+"""Bytes of a token."""
 REMEMBERED = 10_000
+
+
+class NotElsewhere(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect, so that its answer is an error."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Not followed."""
 
 
 class Tokens:
@@ -48,8 +62,8 @@ class Tokens:
 
     @property
     def due(self) -> bool:
-        """Whether the set should be fetched again."""
-        return time.monotonic() - self._fetched > FETCH_EVERY
+        """Whether the set should be read again."""
+        return time.monotonic() - self._fetched > (FETCH_EVERY if self.remote else LOOK_EVERY)
 
     @property
     def may_fetch(self) -> bool:
@@ -67,13 +81,12 @@ class Tokens:
         if text == self._text:
             return
         try:
-            entries = json.loads(text)["keys"]
-            usable = [(entry, ALGORITHMS[entry["kty"]]) for entry in entries if entry.get("kty") in ALGORITHMS]
-            keys = {entry.get("kid"): (jwt.PyJWK(entry, name), name) for entry, name in usable}
-        except (ValueError, KeyError, TypeError, AttributeError, jwt.PyJWTError) as error:
+            entries = [entry for entry in json.loads(text)["keys"] if entry.get("use", "sig") == "sig"]
+            keys = {entry.get("kid"): found for entry in entries if (found := _key(entry))}
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"{self.source}: not a JWKS document: {error!r}") from None
         if not keys:
-            raise ValueError(f"{self.source}: no RSA, EC or OKP key in it")
+            raise ValueError(f"{self.source}: no key in it that signs by {', '.join(ALGORITHMS.values())}")
         self._text, self._keys, self._verified = text, keys, {}
         LOGGER.info("JWKS: %d keys", len(keys))
 
@@ -90,13 +103,17 @@ class Tokens:
         Raises:
             TokenRefused: It is not one of the issuer for this audience, or not valid now.
         """
+        if not self.remote and self.due:
+            self.refresh_or_keep()
         digest = sha256(token).digest()
         known = self._verified.get(digest)
         if known is not None and known.expires + LEEWAY > time.time():
             return known
+        if len(token) > LONGEST:
+            raise TokenRefused(f"the bearer token is longer than {LONGEST} bytes")
         try:
             kid = jwt.get_unverified_header(token).get("kid")
-        except jwt.PyJWTError:
+        except (jwt.PyJWTError, RecursionError):
             raise TokenRefused("the bearer token is not a JSON Web Token") from None
         found = self._keys.get(kid) or (
             next(iter(self._keys.values())) if kid is None and len(self._keys) == 1 else None
@@ -115,14 +132,32 @@ class Tokens:
             )
         except jwt.PyJWTError as error:
             raise TokenRefused(f"the token is refused: {error}") from None
-        stated = claims.get("scope", claims.get("scp", ""))
-        scopes = stated.split() if isinstance(stated, str) else [str(each) for each in stated]
-        subject = str(claims.get("sub", "token"))
-        caller = Caller(f"jwt:{subject}", frozenset(scopes) & frozenset(SCOPES), float(claims["exp"]))
+        except (OverflowError, RecursionError):
+            raise TokenRefused("the token is refused: its claims can not be read") from None
+        caller = Caller(f"jwt:{ascii(claims.get('sub', 'token'))[1:-1]}", _scopes(claims), float(claims["exp"]))
         if len(self._verified) >= REMEMBERED:
             self._verified.clear()
         self._verified[digest] = caller
         return caller
+
+
+def _key(entry: Mapping[str, Any]) -> tuple[jwt.PyJWK, str] | None:
+    """A key and its algorithm; None for one of another kind, curve or algorithm: a set may hold them too."""
+    name = ALGORITHMS.get(entry["kty"])
+    if name is None or entry.get("alg", name) != name or entry.get("crv", CURVES.get(name)) != CURVES.get(name):
+        return None
+    try:
+        return jwt.PyJWK(dict(entry), name), name
+    except jwt.PyJWTError as error:
+        LOGGER.error("JWKS: a key is left out: %s", error)
+        return None
+
+
+def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:
+    """What `scope`, a text (RFC 8693), or `scp`, a list, allows; nothing where it is neither."""
+    stated = claims.get("scope", claims.get("scp", ""))
+    listed = stated.split() if isinstance(stated, str) else stated if isinstance(stated, list) else []
+    return frozenset(scope for scope in SCOPES if scope in listed)
 
 
 def _safe(address: str) -> bool:
@@ -138,7 +173,8 @@ def _read(source: str) -> bytes:
     try:
         if "://" not in source:
             return Path(source).read_bytes()
-        with urllib.request.urlopen(source, timeout=FETCH_TIMEOUT) as answer:  # noqa: S310  `_safe` judged the scheme
+        # `_safe` judged this address; one that it redirects to was judged by nobody.
+        with urllib.request.build_opener(NotElsewhere).open(source, timeout=FETCH_TIMEOUT) as answer:
             text: bytes = answer.read(LARGEST_SET)
             return text
     except OSError as error:

@@ -25,10 +25,14 @@ KEEP_ALIVE = 75.0
 """Seconds that a connection may be idle."""
 READING = 20.0
 """Seconds from the first byte of a request to its last."""
+WRITING = 60.0
+"""Seconds that a client may leave an answer unread."""
 LINGER = 1.0
 """Seconds that an idle connection is kept while the server stops: a request may be under way on it."""
 MAX_HEAD = 64 * 1024
 MAX_HEADERS = 100
+MAX_WAITING = 256
+"""Requests that may wait on one connection for the answer to those before them."""
 
 
 class Protocol(HttpToolsProtocol):
@@ -43,6 +47,8 @@ class Protocol(HttpToolsProtocol):
         self._body = b""
         self._begun = 0.0
         self._head = 0
+        self._framing = 0
+        self._flushed = self.loop.time()
         self._since = self.loop.time()
         self._stopping = False
 
@@ -50,20 +56,33 @@ class Protocol(HttpToolsProtocol):
         """Parse what came; end a request whose headers have no end."""
         if self.transport.is_closing():
             return
+        self._framing += len(data)
         super().data_received(data)
         if self._head >= 0:
             self._head = self._head + len(data) if self._begun else 0
-            if self._head > MAX_HEAD:
-                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"the headers exceed {MAX_HEAD} bytes")
+        if self._head > MAX_HEAD or (self._begun and self._framing > MAX_HEAD):
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"the headers exceed {MAX_HEAD} bytes")
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn never lets it stay open
+        """A client that has said all it has to say still gets its answer; TLS can not be closed by half."""
+        if self._begun or self.cycle is None or self.cycle.response_complete or self.scheme == "https":
+            return False
+        self.cycle.keep_alive = False
+        return True
 
     def on_message_begin(self) -> None:
         """A request starts; the scope that ASGI needs is made when it takes that way."""
         self.url, self.headers, self.expect_100_continue = b"", [], False
-        self._begun, self._head = self.loop.time(), 0
+        self._begun, self._head, self._framing = self.loop.time(), 0, 0
 
     def on_headers_complete(self) -> None:
         """Choose the way of the request."""
-        self._head = -1
+        self._head, self._framing = -1, 0
+        if self.transport.is_closing():
+            return
+        if len(self.pipeline) >= MAX_WAITING:  # no answer can say so: those before it come first
+            self.transport.abort()
+            return
         if len(self.headers) > MAX_HEADERS:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"more than {MAX_HEADERS} headers")
             return
@@ -91,6 +110,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
+        self._framing = 0
         if self._given is None:
             if not self.transport.is_closing():
                 super().on_body(body)
@@ -132,6 +152,10 @@ class Protocol(HttpToolsProtocol):
 
     def check(self, now: float) -> None:
         """Close the connection if it was idle, or its client slow, for too long; called every second."""
+        if not self.transport.get_write_buffer_size():
+            self._flushed = now
+        elif now - self._flushed > WRITING:
+            self.transport.abort()
         if self.cycle is not None and not self.cycle.response_complete and not self._begun:
             return
         if self._begun and now - self._begun > READING:

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,8 @@ class Worker:
         self.folder = options.directory / WORKERS
         self.table, self.metrics = TrafficTable(options.directory, self._tell), Metrics()
         self.supervisor = os.getppid()
+        # A thread of its own: the others may all be busy with requests when a version must be withdrawn.
+        self.refreshing = ThreadPoolExecutor(1, "refresh")
         self.log = log_of(options)
         self.tls, self.grpc_tls = tls_of(options), tls_of(options)
         self.app = App(
@@ -129,7 +132,7 @@ class Worker:
             await self._refresh()
 
     async def _refresh(self) -> None:
-        await asyncio.to_thread(self.table.refresh)
+        await asyncio.get_running_loop().run_in_executor(self.refreshing, self.table.refresh)
         answer = self.table.acknowledgement()
         if self.table.error:
             LOGGER.error("refused generation %(generation)s: %(error)s", answer)

@@ -11,12 +11,21 @@ from collections.abc import Callable, Mapping
 from functools import cache
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from project.determinism import PINNED
 from project.telemetry import opt_out
 
 CONFIGURATION = "ZENML_CONFIG_PATH"
 SECONDS = 5
+JOURNEY = "tests/integration/journey/"
+"""Its files share a session fixture that takes as long as all their tests."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What takes minutes runs when it is asked for."""
+    parser.addoption("--slow", action="store_true", help="run the tests marked slow too")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -27,8 +36,22 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
+    """Give a process the tests of whole files, and to one process all that look at the one journey."""
+    return _Scheduler(config, log)
+
+
+class _Scheduler(LoadFileScheduling):  # type: ignore[misc]  # untyped, as all of xdist
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(super()._split_scope(nodeid))
+        return JOURNEY if file.startswith(JOURNEY) else file
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose need is not met on this machine, and say which."""
+    if item.get_closest_marker("slow") and not item.config.getoption("slow"):
+        pytest.skip("takes minutes; --slow runs it")
     for need in sorted(NEEDS.keys() & {mark.name for mark in item.iter_markers()}):
         if lacking := _lacking(need):
             pytest.skip(f"needs a {need}: {lacking}")

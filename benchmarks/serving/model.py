@@ -41,6 +41,10 @@ class Rows:
         """Objects with the numbers of the tensor, for servers that know no codes."""
         return [dict(zip(self.names, row, strict=True)) for row in self.tensor]
 
+    def values(self) -> list[list[float]]:
+        """Lists of the contract's values, as numbers."""
+        return [[float(value) for value in row.values()] for row in self.objects]
+
 
 def rows(most: int) -> Rows:
     """The bundle's example, then its background rows over and over.

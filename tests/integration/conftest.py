@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from tests.integration.browser import Browser
+from tests.integration.forked import Forks
 from tests.integration.project_copy import Done, Project
 from tests.integration.venvs import Venvs
 from tests.serving_bundle import penguin_bundle
@@ -31,12 +32,20 @@ class Journey:
 
 
 @pytest.fixture(scope="session")
-def journey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
-    """A project whose first version serves. Tests that change what serves work on `project_after_journey`."""
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    """Starts the commands of every project copy; a test of imports or of a first run starts processes of its own."""
+    forks = Forks(tmp_path_factory.mktemp("forks"))
+    yield forks
+    forks.close()
+
+
+@pytest.fixture(scope="session")
+def journey(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Iterator[Journey]:
+    """A project whose first version serves; its first run was a process of its own, as a user starts it."""
     project = Project.copy(tmp_path_factory.mktemp("journey"))
     done = project.journey()
     assert done.returncode == 0, done.stderr
-    yield Journey(project, done)
+    yield Journey(replace(project, forks=forks), done)
     project.close()
 
 

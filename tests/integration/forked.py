@@ -1,6 +1,7 @@
 """Run `run.py` in processes forked from one that has imported its libraries: importing is most of what a run takes.
 
-`python -m tests.integration.forked SOCKET ROOT` serves the commands of one project tree; `Forks` starts it and asks it.
+`python -m tests.integration.forked SOCKET` serves the commands of any project tree; `Forks` starts it and asks it. Only
+libraries are imported ahead: a command imports the modules of its own tree, as they are at that moment.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import ctypes
 import gc
 import importlib
 import json
+import logging
 import os
 import runpy
 import select
@@ -16,16 +18,20 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-IMPORTED = (
-    *("great_expectations", "evidently", "mlflow.sklearn", "skops.io", "skl2onnx", "matplotlib.figure"),
-    *("zenml.client", "zenml.zen_stores.sql_zen_store", "sklearn.ensemble", "sklearn.calibration"),
-    *("zenml.integrations.mlflow.experiment_trackers", "zenml.integrations.pandas.materializers"),
-    *("pipelines.training", "pipelines.deployment", "pipelines.monitoring"),
+ROOT = Path(__file__).parents[2]
+WANTED = (
+    "great_expectations",  # first: it talks on standard output where ZenML has set up logging
+    *("pipelines.training", "pipelines.deployment", "pipelines.monitoring", "pipelines.batch_inference"),
     *("tabular.check_summary", "tabular.drift", "tracking.mlflow_log", "cli.main", "cli.journey", "cli.runs"),
+    *("mlflow.sklearn", "skops.io", "matplotlib.figure", "sklearn.ensemble", "sklearn.calibration", "s3fs"),
+    *("zenml.zen_stores.sql_zen_store", "zenml.integrations.mlflow.experiment_trackers"),
+    *("zenml.integrations.pandas.materializers", "evidently"),
 )
+"""What commands import; of these the libraries stay, and ours are forgotten."""
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
 Mounts = Sequence[Sequence[str]]
 
@@ -46,30 +52,33 @@ class Forked:
 
 
 class Forks:
-    """The process that has imported everything, and the commands forked from it.
+    """The process that has imported the libraries, and the commands forked from it.
 
     Args:
-        root: The project tree whose `run.py` it runs.
-        environment: Of every command.
-        folder: For its socket; not below the tree, whose processes the tests count.
+        folder: For its socket and whatever a library writes when it is imported.
     """
 
-    def __init__(self, root: Path, environment: Mapping[str, str], folder: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         self._path = folder / "forks"
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.integration.forked", str(self._path)],
             cwd=folder,
-            env={**environment, "PYTHONPATH": os.pathsep.join((str(root), str(Path(__file__).parents[2])))},
+            env={**os.environ, "PYTHONPATH": str(ROOT), "ZENML_CONFIG_PATH": str(folder / "zenml")},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == b"ready\n"
 
-    def start(self, arguments: Sequence[str], stdout: int, stderr: int, mounts: Mounts = ()) -> Forked:
-        """Start `run.py` with these arguments; the file descriptors are copied.
+    def start(
+        self, root: Path, environment: Mapping[str, str], arguments: Sequence[str],
+        stdout: int, stderr: int, mounts: Mounts = (),
+    ) -> Forked:  # fmt: skip
+        """Start a `run.py` with these arguments; the file descriptors are copied.
 
         Args:
+            root: The project tree whose `run.py` it is.
+            environment: Of the command, whole.
             arguments: After `run.py`.
             stdout: File descriptor.
             stderr: File descriptor.
@@ -77,7 +86,8 @@ class Forks:
         """
         connection = socket.socket(socket.AF_UNIX)
         connection.connect(str(self._path))
-        socket.send_fds(connection, [json.dumps([arguments, mounts]).encode()], [stdout, stderr])
+        order = {"root": str(root), "environment": dict(environment), "arguments": arguments, "mounts": mounts}
+        socket.send_fds(connection, [json.dumps(order).encode()], [stdout, stderr])
         with connection:
             return Forked(connection)
 
@@ -88,16 +98,15 @@ class Forks:
 
 def _serve(path: str) -> None:
     from cli.progress import quieten
-    from project import aside, paths
     from project.determinism import PINNED
     from project.telemetry import opt_out
 
     os.environ.update(PINNED)
     opt_out()
     quieten()
-    for module in IMPORTED:
+    for module in WANTED:
         importlib.import_module(module)
-    aside.start = _import_nothing
+    _forget_ours()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as server:
@@ -107,8 +116,15 @@ def _serve(path: str) -> None:
         while sys.stdin not in select.select([sys.stdin, server], [], [])[0]:
             connection, _ = server.accept()
             if os.fork() == 0:
-                _attend(connection, paths.ROOT)
+                _attend(connection)
             connection.close()
+
+
+def _forget_ours() -> None:
+    ours = {path.stem for path in ROOT.iterdir()}
+    for name in [name for name in sys.modules if name.partition(".")[0] in ours]:
+        del sys.modules[name]
+    sys.path[:] = [entry for entry in sys.path if entry not in ("", str(ROOT))]
 
 
 def _mount(mounts: Mounts) -> None:
@@ -126,7 +142,7 @@ def _import_nothing(*_: object, **__: object) -> None:
     """In place of the second process: what that would import is here."""
 
 
-def _attend(connection: socket.socket, root: Path) -> None:
+def _attend(connection: socket.socket) -> None:
     """Fork the command, say its process id, wait for its end, say its exit code."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     message, descriptors, *_ = socket.recv_fds(connection, 65536, 2)
@@ -137,16 +153,27 @@ def _attend(connection: socket.socket, root: Path) -> None:
             os.dup2(descriptor, number)
             os.close(descriptor)
         connection.close()
-        arguments, mounts = json.loads(message)
-        if mounts:
-            _mount(mounts)
-        os.chdir(root)
-        sys.argv = ["run.py", *arguments]
-        runpy.run_path("run.py", run_name="__main__")
-        os._exit(0)
+        _run(**json.loads(message))
     connection.sendall(f"{pid}\n".encode())
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     connection.sendall(f"{code}\n".encode())
+    os._exit(0)
+
+
+def _run(root: str, environment: dict[str, str], arguments: list[str], mounts: Mounts) -> None:
+    if mounts:
+        _mount(mounts)
+    os.environ.clear()
+    os.environ.update(environment)
+    tempfile.tempdir = None  # found anew, in this environment
+    logging.getLogger().handlers.clear()  # ZenML's console: not every command imports ZenML
+    os.chdir(root)
+    sys.path.insert(0, root)
+    sys.argv = ["run.py", *arguments]
+    from project import aside
+
+    aside.start = _import_nothing
+    runpy.run_path("run.py", run_name="__main__")
     os._exit(0)
 
 

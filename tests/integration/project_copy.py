@@ -41,15 +41,15 @@ class Project:
     zenml: Path
     port: int
     forks: Forks | None = None
-    """Runs its commands without importing anything anew; without it each is a process of its own."""
+    """Runs its commands without importing the libraries anew; without it each is a process of its own."""
 
     @classmethod
-    def copy(cls, folder: Path) -> Project:
+    def copy(cls, folder: Path, forks: Forks | None = None) -> Project:
         """Copy this tree, without what runs have left in it."""
         root = folder / "project"
         shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(*LEFT_OUT))
         (folder / "tmp").mkdir()
-        return cls(root, folder / "zenml", free_port())
+        return cls(root, folder / "zenml", free_port(), forks)
 
     @property
     def url(self) -> str:
@@ -82,7 +82,7 @@ class Project:
         assert self.forks is not None
         out, err = (Path(tempfile.mkstemp(dir=self.root.parent)[1]) for _ in range(2))
         with out.open("w") as stdout, err.open("w") as stderr:
-            command = self.forks.start(arguments, stdout.fileno(), stderr.fileno(), mounts)
+            command = self.forks.start(self.root, self.environment, arguments, stdout.fileno(), stderr.fileno(), mounts)
 
         def wait() -> Done:
             return Done(["run.py", *arguments], command.wait(), out.read_text(), err.read_text())
@@ -93,7 +93,8 @@ class Project:
         """Run the journey on a terminal and press Ctrl-C when `step` has started; exit code and what was shown."""
         assert self.forks is not None
         ours, theirs = os.openpty()
-        command = self.forks.start(["--stack", "local", "--port", str(self.port), *arguments], theirs, theirs)
+        words = ["--stack", "local", "--port", str(self.port), *arguments]
+        command = self.forks.start(self.root, self.environment, words, theirs, theirs)
         os.close(theirs)
         shown, pressed = "", False
         for text in _read(ours):
@@ -152,8 +153,6 @@ class Project:
 
     def close(self) -> None:
         """Stop what it serves."""
-        if self.forks:
-            self.forks.close()
         deployer = LocalDeployer(self.root / ".endpoints")
         for name in deployer.endpoints():
             deployer.down(name)

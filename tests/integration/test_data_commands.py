@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from project.errors import Exit
+from tests.integration.forked import Forks
 from tests.integration.object_store import BUCKET, object_store
 from tests.integration.project_copy import Project, refusal
 
@@ -21,8 +22,8 @@ PENGUINS = "data/raw/penguins/penguins.csv"
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return Project.copy(tmp_path_factory.mktemp("data"))
+def project(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Project:
+    return Project.copy(tmp_path_factory.mktemp("data"), forks)
 
 
 def answer(project: Project, *arguments: str, code: Exit = Exit.DONE) -> Any:

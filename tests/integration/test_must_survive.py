@@ -11,7 +11,6 @@ import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import Any
 
 import psutil
@@ -36,11 +35,9 @@ needs_mounts = pytest.mark.skipif(not NAMESPACES, reason="needs mount namespaces
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def small(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Iterator[Project]:
     """A project with one candidate, whose first version serves."""
-    folder = tmp_path_factory.mktemp("small")
-    project = Project.copy(folder)
-    project = replace(project, forks=Forks(project.root, project.environment, folder))
+    project = Project.copy(tmp_path_factory.mktemp("small"), forks)
     config = project.root / TRAINING
     config.write_text(re.sub(r"\n  forest:.*?\n\ngates:", "\n\ngates:", config.read_text(), flags=re.DOTALL))
     done = project.journey()

@@ -11,6 +11,7 @@ import pytest
 
 from project.errors import Exit
 from tests.integration.conftest import Journey
+from tests.integration.forked import Forks
 from tests.integration.project_copy import Project
 
 CLASSES = ["Adelie", "Chinstrap", "Gentoo"]
@@ -18,8 +19,8 @@ PENGUINS = "data/raw/penguins/penguins.csv"
 
 
 @pytest.fixture(scope="module")
-def penguins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
-    project = Project.copy(tmp_path_factory.mktemp("penguins"))
+def penguins(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Iterator[Journey]:
+    project = Project.copy(tmp_path_factory.mktemp("penguins"), forks)
     done = project.journey("--dataset", "penguins")
     assert done.returncode == Exit.DONE, done.stderr
     yield Journey(project, done)

@@ -20,6 +20,7 @@ from deployers.local import LocalDeployer
 from project.errors import Exit
 from project.paths import ROOT
 from tabular.contract import load_contract
+from tests.integration.forked import Forks
 from tests.integration.object_store import BUCKET, object_store
 from tests.integration.project_copy import Project, refusal
 
@@ -41,9 +42,9 @@ MEASURE = (
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def project(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Iterator[Project]:
     """A project whose endpoint serves the committed bundle; ZenML has never heard of it."""
-    project = Project.copy(tmp_path_factory.mktemp("predict"))
+    project = Project.copy(tmp_path_factory.mktemp("predict"), forks)
     deployer = LocalDeployer(project.root / ".endpoints", port=project.port, stack="local")
     deployer.deploy(ROOT / "models" / NAME, "v7", TrafficPlan.replace("v7"))
     (project.root / "rows.csv").write_text(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -28,7 +29,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from project.paths import ROOT
 from serving.manifest import BundleRefused, BundleUnreachable
 from serving.s3 import pull
-from tabular.bundle import digest_of
+from serving.source import add_source_options, source_complaint
+from tabular.bundle import digest_of, sha256
 from tests.integration.object_store import BUCKET, object_store
 
 BUNDLE = ROOT / "models" / "heart_disease"
@@ -79,14 +81,25 @@ def serve(folder: Path, *options: str) -> list[str]:
     return [*command, "--request-log", "none", *options]
 
 
-def answer(folder: Path, server: subprocess.Popen[bytes]) -> dict[str, Any]:
-    """What the server of a folder predicts for the bundle's own example."""
+def port_of(folder: Path, server: subprocess.Popen[bytes]) -> int:
+    """Where the server of a folder listens, once it does."""
     until = time.monotonic() + 20
     while not (folder / "server.json").exists():
         assert server.poll() is None, server.communicate()
         assert time.monotonic() < until, "it did not listen"
         time.sleep(0.02)
-    port = json.loads((folder / "server.json").read_bytes())["port"]
+    return int(json.loads((folder / "server.json").read_bytes())["port"])
+
+
+def probe(folder: Path) -> tuple[int, str]:
+    """What the health check of a container says of the server of a folder."""
+    command = [sys.executable, "-m", "serving.health", "--directory", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
+    return done.returncode, done.stdout
+
+
+def answer(port: int) -> dict[str, Any]:
+    """What a server predicts for the bundle's own example."""
     example = json.loads((BUNDLE / "serving.json").read_bytes())["example"]["row"]
     request = urllib.request.Request(f"http://127.0.0.1:{port}/predict", json.dumps(example).encode())
     request.add_header("content-type", "application/json")
@@ -109,17 +122,36 @@ def test_a_server_with_nothing_but_an_address(
     command = serve(folder, "--bundle", bundle, *options)
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as server:
         try:
-            found = answer(folder, server)
-            healthy = [sys.executable, "-m", "serving.health", "--directory", str(folder)]
-            assert subprocess.run(healthy, cwd=ROOT, check=False).returncode == 0
+            found = answer(port_of(folder, server))
+            assert probe(folder)[0] == 0
         finally:
             server.send_signal(signal.SIGTERM)
             server.communicate(timeout=30)
     expected = json.loads((BUNDLE / "serving.json").read_bytes())["example"]["probabilities"][1]
     assert (found["version"], found["probability"]) == (version, pytest.approx(expected, abs=1e-6))
     assert server.returncode == 0
-    stopped = subprocess.run(healthy, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (stopped.returncode, "server.json" in stopped.stdout) == (1, True)
+    code, said = probe(folder)
+    assert (code, "server.json" in said) == (1, True)
+
+
+def test_a_model_that_fails_its_own_example_is_unhealthy_also_over_tls(tmp_path: Path) -> None:
+    bundle, folder = shutil.copytree(BUNDLE, tmp_path / "bundle"), tmp_path / "endpoint"
+    serving = json.loads((bundle / "serving.json").read_bytes())
+    (bundle / "serving.json").write_text(
+        json.dumps({**serving, "example": {**serving["example"], "probabilities": [0, 1]}})
+    )
+    files = {**stated("files"), "serving.json": sha256((bundle / "serving.json").read_bytes())}
+    (bundle / "manifest.json").write_text(json.dumps({"format": 1, "files": files, "digest": digest_of(files)}))
+    certificate, key = certificate_of(tmp_path, "127.0.0.1")
+    command = serve(folder, "--bundle", str(bundle), "--tls-certificate", str(certificate), "--tls-key", str(key))
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as server:
+        try:
+            port_of(folder, server)
+            code, said = probe(folder)
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.communicate(timeout=30)
+    assert (code, "the model misses its own example by 0.85" in said) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -136,11 +168,6 @@ def test_a_server_with_nothing_but_an_address(
         pytest.param(
             ["--bundle", "s3://tables/none"], 4, "error: bundle s3://tables/none: there is no", id="no object"
         ),
-        pytest.param(["--bundle", "gs://tables/none"], 2, "'gs://tables/none' is no address", id="another store"),
-        pytest.param(["--bundle", "s3://"], 2, "'s3://' is no address", id="no bucket"),
-        pytest.param(["--bundle", "b", "--digest", "../.."], 2, "--digest '../..' is none", id="no digest"),
-        pytest.param(["--bundle", "b", "--version", "é"], 2, "--version 'é' can not stand", id="no version"),
-        pytest.param(["--version", "v7"], 2, "give that too", id="no bundle"),
     ],
 )
 def test_what_can_not_be_served_is_said_in_one_line(
@@ -152,6 +179,23 @@ def test_what_can_not_be_served_is_said_in_one_line(
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, says.format(**names) in done.stderr.splitlines()[-1]) == (code, True), done.stderr
     assert not (tmp_path / "endpoint" / "traffic.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        pytest.param(["--bundle", "gs://tables/none"], "'gs://tables/none' is no address", id="another store"),
+        pytest.param(["--bundle", "s3://"], "'s3://' is no address", id="no bucket"),
+        pytest.param(["--bundle", "b", "--digest", "../.."], "--digest '../..' is none", id="no digest"),
+        pytest.param(["--bundle", "b", "--version", "é"], "--version 'é' can not stand", id="no version"),
+        pytest.param(["--version", "v7"], "give that too", id="no bundle"),
+    ],
+)
+def test_options_that_make_no_sense(options: list[str], says: str) -> None:
+    parser = argparse.ArgumentParser()
+    add_source_options(parser)
+    assert says in source_complaint(parser.parse_args(options))
+    assert source_complaint(parser.parse_args(["--bundle", ADDRESS, "--digest", stated("digest")])) == ""
 
 
 def test_a_folder_that_can_not_be_written_is_said_in_one_line(tmp_path: Path) -> None:

@@ -36,4 +36,6 @@ joblib.dump(model, "model.joblib")
 if "--mlflow" in sys.argv:
     import mlflow
 
-    mlflow.sklearn.save_model(model, "mlflow_model", pyfunc_predict_fn="predict_proba")
+    mlflow.sklearn.save_model(
+        model, "mlflow_model", pyfunc_predict_fn="predict_proba", skops_trusted_types=["numpy.dtype"]
+    )

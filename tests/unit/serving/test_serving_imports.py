@@ -60,6 +60,12 @@ def test_what_only_an_option_needs_is_imported_with_it() -> None:
     assert done.stdout == "[]\n"
 
 
+def test_the_supervisor_is_light() -> None:
+    probe = "import sys, serving.__main__; print(sorted({'numpy', 'onnxruntime', 'uvicorn'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_its_lock_has_the_pins_of_the_whole_and_all_of_the_extra() -> None:
     serving = pins("requirements/serving.txt")
     assert serving <= pins("requirements.txt")

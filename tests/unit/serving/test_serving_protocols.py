@@ -178,7 +178,12 @@ def test_feedback_is_counted_for_the_version_that_answered(ask: Asker) -> None:
 def test_what_a_client_says_of_its_request_comes_back(ask: Asker) -> None:
     row = [[ROW[name] for name in ask.app.table.routing.champion.rows.names]]  # type: ignore[union-attr]
     metrics = [{"type": "COUNTER", "key": "asked", "value": 1}]
-    given = {"puid": "p", "tags": {"ward": 3, "version": "mine"}, "metrics": metrics, "requestPath": {"a": "b"}}
+    given: dict[str, Any] = {
+        "puid": "p",
+        "tags": {"ward": 3, "version": "mine"},
+        "metrics": metrics,
+        "requestPath": {"a": "b"},
+    }
     own = {"model": "heart_disease", "version": "7"}
 
     def meta(said: object) -> dict[str, Any]:
@@ -186,7 +191,8 @@ def test_what_a_client_says_of_its_request_comes_back(ask: Asker) -> None:
         return found
 
     assert meta(given) == {**given, "tags": {"ward": 3, **own}}
-    for odd in (None, [], {"puid": "", "tags": [1], "metrics": {}, "requestPath": "x"}):
+    odds: list[Any] = [None, [], {"puid": "", "tags": [1], "metrics": {}, "requestPath": "x"}]
+    for odd in odds:
         assert meta(odd)["tags"] == own
         assert meta(odd).keys() == {"puid", "tags"}
     refused = ask("/api/v1.0/predictions", {"data": {"ndarray": row}, "meta": {"tags": {"\ud800": 1}}})

@@ -1,0 +1,132 @@
+"""The tables and the page of the serving benchmark."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from string import Template
+
+from benchmarks.serving.environments import OURS, versions
+from benchmarks.serving.questions import QUESTIONS
+from project.paths import ROOT
+
+PAGE = ROOT / "docs" / "serving-benchmark.md"
+OUR_PREDICT, SKETCH, HELLO = "ours, `/predict`", "the sketch", "hello world"
+PACKAGES = {
+    OURS: ["uvicorn", "uvloop", "httptools", "msgspec", "onnxruntime", "numpy"],
+    "fastapi": ["fastapi", "uvicorn", "onnxruntime"],
+    "mlserver": ["mlserver", "mlserver-sklearn", "scikit-learn", "onnxruntime"],
+    "seldon": ["seldon-core", "scikit-learn", "onnxruntime"],
+    "bentoml": ["bentoml", "scikit-learn"],
+    "mlflow": ["mlflow", "scikit-learn"],
+}
+
+
+@dataclass(slots=True)
+class Found:
+    """What was measured."""
+
+    rates: dict[int, dict[str, float]] = field(default_factory=dict)
+    """Requests per second by label, by rows in a request."""
+    ready: dict[str, float] = field(default_factory=dict)
+    """Seconds from start to first answer, by server."""
+    memory: dict[str, float] = field(default_factory=dict)
+    """Resident MiB of all its processes after the single rows, by server."""
+    latencies: dict[str, Sequence[float]] = field(default_factory=dict)
+    """ms at a fixed rate, sorted, by label."""
+    worker: float = 0.0
+    """Resident MiB of one worker of ours."""
+    workers: dict[int, float] = field(default_factory=dict)
+    """Requests per second of ours on both cores, by workers."""
+    together: dict[int, float] = field(default_factory=dict)
+    """Microseconds of the model, by rows predicted at once."""
+
+
+def tables(found: Found) -> dict[str, str]:
+    """The tables as Markdown, by their names in the page."""
+    made = {"single": _single(found)}
+    if found.latencies:
+        made["latency"] = _latency(found)
+    if len(found.rates) > 1:
+        made["batches"] = _batches(found)
+    return made
+
+
+def write(found: Found, environments: Sequence[str], command: str) -> None:
+    """Write the page."""
+    template = Template(Path(__file__).with_name("page.md").read_text())
+    PAGE.parent.mkdir(exist_ok=True)
+    one, two = found.workers[1], found.workers[2]
+    PAGE.write_text(
+        template.substitute(
+            tables(found),
+            command=command,
+            machine=_machine(),
+            versions="\n".join(f"- {', '.join(versions(name, PACKAGES[name]))}" for name in environments),
+            ready=f"{found.ready[OURS]:.2f}",
+            worker=f"{found.worker:.0f}",
+            scaling=f"{two / one:.2f}",
+            together=_table(
+                ("rows at once", "µs", "µs a row"),
+                [(str(size), f"{taken:.1f}", f"{taken / size:.1f}") for size, taken in found.together.items()],
+            ),
+            share=f"{found.together[1] * found.rates[1][OUR_PREDICT] / 1e6:.0%}",
+            most=f"{(found.together[1] - found.together[16] / 16) * found.rates[1][OUR_PREDICT] / 1e6:.0%}",
+        )
+    )
+
+
+def _single(found: Found) -> str:
+    rates = found.rates[1]
+    rows = []
+    for label, rate in rates.items():
+        server = next(each.server for each in QUESTIONS if each.label == label)
+        cost = (f"{found.ready[server]:.1f}", f"{found.memory[server]:.0f}")
+        rows.append((label, f"{rate:,.0f}", *(_ratio(rate, rates.get(other)) for other in (SKETCH, HELLO))))
+        rows[-1] += (_ratio(rates[OUR_PREDICT], rate), *cost)
+    return _table(
+        ("server", "requests/s", "of the sketch", "of hello world", "`/predict` of ours is", "ready after, s", "MiB"), rows
+    )
+
+
+def _batches(found: Found) -> str:
+    sizes = [size for size in found.rates if size > 1]
+    rows = []
+    for label in found.rates[sizes[0]]:
+        row = [label]
+        for size in sizes:
+            rate = found.rates[size][label]
+            row += [f"{rate * size:,.0f}", _ratio(found.rates[size][OUR_PREDICT], rate)]
+        rows.append(tuple(row))
+    heads = [head for size in sizes for head in (f"rows/s, {size:,} a request", "ours is")]
+    return _table(("server", *heads), rows)
+
+
+def _latency(found: Found) -> str:
+    shares = (0.5, 0.99, 0.999)
+    rows = [
+        (label, *(f"{taken[int(share * len(taken))]:.2f}" for share in shares)) for label, taken in found.latencies.items()
+    ]
+    return _table(("server", "p50 ms", "p99 ms", "p99.9 ms"), rows)
+
+
+def _ratio(rate: float, other: float | None) -> str:
+    if not other:
+        return "–"
+    ratio = rate / other
+    return f"{ratio:.0f} ×" if ratio >= 10 else f"{ratio:.2f} ×" if ratio < 2 else f"{ratio:.1f} ×"
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    ruled = ["--", *(["--:"] * (len(heads) - 1))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (heads, ruled, *rows))
+
+
+def _machine() -> str:
+    models = re.findall(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    model = models[0] if models else platform.machine()
+    return f"{os.cpu_count()} cores ({model}), Linux {platform.release().split('-')[0]}, Python {platform.python_version()}"

@@ -1,0 +1,141 @@
+"""Bytes that are no proper HTTP, on real sockets: refused or answered, never a fault, never a hang."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import time
+
+import pytest
+
+from tests.served import HOST, PATIENCE, Served, received, until
+from tests.serving_bundle import ROW
+
+BODY = json.dumps(ROW).encode()
+HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+
+
+def post(path: bytes, body: bytes, *headers: bytes) -> bytes:
+    lines = [b"POST %s HTTP/1.1" % path, b"Host: x", b"Content-Type: application/json", *headers]
+    return b"\r\n".join([*lines, b"Content-Length: %d" % len(body), b"", body])
+
+
+def statuses(answers: bytes) -> list[int]:
+    return [int(found) for found in re.findall(rb"HTTP/1\.1 (\d{3}) ", answers)]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", id="TLS to a plain port"),
+        pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", id="HTTP/2"),
+        pytest.param(b"GET / HTTP/9.9\r\nHost: x\r\n\r\n", id="a version there is not"),
+        pytest.param(b"G\x00T / HTTP/1.1\r\nHost: x\r\n\r\n", id="NUL in the method"),
+        pytest.param(b"GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n", id="NUL in the address"),
+        pytest.param(b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n", id="no ASCII in the address"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost: x\r\nA: b\x00c\r\n\r\n", id="NUL in a header"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost : x\r\n\r\n", id="space before the colon"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n", id="folded header"),
+        pytest.param(b"GET / HTTP/1.1\nHost: x\n\n", id="bare line feeds"),
+        pytest.param(b"CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n", id="proxy request"),
+        pytest.param(HEAD + b"Content-Length: 4\r\nContent-Length: 5\r\n\r\nabcde", id="two lengths"),
+        pytest.param(HEAD + b"Content-Length: 4, 5\r\n\r\nabcde", id="a list of lengths"),
+        pytest.param(HEAD + b"Content-Length: -1\r\n\r\n", id="negative length"),
+        pytest.param(HEAD + b"Content-Length: +4\r\n\r\nabcd", id="signed length"),
+        pytest.param(HEAD + b"Content-Length: 99999999999999999999999\r\n\r\n", id="length beyond 2^64"),
+        pytest.param(HEAD + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", id="CL.TE"),
+        pytest.param(HEAD + b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n", id="TE.CL"),
+        pytest.param(HEAD + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", id="unknown coding"),
+        pytest.param(HEAD + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n", id="chunked is not last"),
+        pytest.param(HEAD + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n", id="chunk size is no number"),
+        pytest.param(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 20 + b"\r\n", id="chunk beyond 2^64"),
+        pytest.param(HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}garbage", id="chunk without an end"),
+    ],
+)
+def test_what_is_no_http_is_refused_and_the_connection_closed(target: Served, data: bytes) -> None:
+    """A request smuggled behind it is never read: there is one answer."""
+    answers = target.raw(data + b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", half_close=False)
+    assert statuses(answers) == [400]
+    assert json.loads(answers.partition(b"\r\n\r\n")[2])["title"] == "Bad Request"
+
+
+def test_too_many_and_too_long_headers(target: Served) -> None:
+    many = b"".join(b"A%d: b\r\n" % number for number in range(200))
+    assert statuses(target.raw(HEAD + many + b"\r\n", half_close=False)) == [431]
+    assert statuses(target.raw(HEAD + b"A: " + b"b" * 200_000, half_close=False)) == [431]
+
+
+def test_trailers_and_chunk_extensions_have_the_limit_of_headers(target: Served) -> None:
+    chunked = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+    trailers = b"".join(b"A%d: %s\r\n" % (number, b"b" * 100) for number in range(20_000))
+    assert statuses(target.raw(chunked + b"2\r\n{}\r\n0\r\n" + trailers, half_close=False)) == [431]
+    assert statuses(target.raw(chunked + b"2;" + b"x" * 2_000_000, half_close=False)) == [431]
+    small = b"".join(b"1\r\n%c\r\n" % byte for byte in BODY)
+    assert statuses(target.raw(chunked + small + b"0\r\n\r\n")) == [200]
+
+
+@pytest.mark.parametrize("path", [b"/predict", b"/explain", b"/api/v1.0/predictions"])
+def test_a_client_that_closes_its_side_still_gets_its_answer(target: Served, path: bytes) -> None:
+    body = json.dumps({"data": {"ndarray": [list(ROW.values())]}}).encode() if b"api" in path else BODY
+    assert statuses(target.raw(post(path, body))) == [200]
+
+
+def test_half_a_request_is_dropped(target: Served) -> None:
+    assert target.raw(post(b"/predict", BODY)[:-10]) == b""
+
+
+def test_requests_in_one_packet_are_answered_in_order(target: Served) -> None:
+    explain = post(b"/explain", BODY, b"X-Request-Id: r1")
+    rest = [post(b"/predict", BODY, b"X-Request-Id: r%d" % number) for number in range(2, 30)]
+    bad = post(b"/predict", b'{"age": 1e400}', b"X-Request-Id: r30", b"Connection: close")
+    answers = target.raw(b"".join([explain, *rest, bad]), half_close=False)
+    assert statuses(answers) == [200] * 29 + [422]
+    assert re.findall(rb"x-request-id: (r\d+)", answers) == [b"r%d" % number for number in range(1, 31)]
+
+
+def test_a_body_of_the_largest_size_and_one_that_is_larger(target: Served) -> None:
+    assert statuses(target.raw(post(b"/predict", b" " * (4 << 20)))) == [400]
+    assert statuses(target.raw(post(b"/predict", b" " * ((4 << 20) + 1)))) == [413]
+    announced = HEAD + b"Content-Length: 10000000000\r\n\r\n"
+    assert statuses(target.raw(announced, half_close=False)) == [413]
+
+
+@pytest.mark.slow
+def test_slow_clients_are_sent_away_while_others_are_served(target: Served) -> None:
+    before = target.descriptors()
+    slow = [socket.create_connection((HOST, target.port), timeout=PATIENCE) for _ in range(50)]
+    for number, connection in enumerate(slow):
+        connection.sendall(HEAD[: 10 + number] if number % 2 else post(b"/predict", BODY)[:-20])
+    assert target.ask(body=ROW).status == 200
+    answers = [received(connection) for connection in slow]
+    assert [statuses(answer) for answer in answers] == [[408]] * 50
+    for connection in slow:
+        connection.close()
+    until(lambda: target.descriptors() <= before)
+
+
+def test_one_byte_at_a_time(target: Served) -> None:
+    with socket.create_connection((HOST, target.port), timeout=PATIENCE) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in post(b"/predict", BODY, b"Connection: close"):
+            connection.send(bytes([byte]))
+        assert statuses(received(connection)) == [200]
+
+
+def test_answers_that_nobody_reads_cost_no_memory(target: Served) -> None:
+    before = target.memory()
+    request = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 200
+    lazy = [socket.create_connection((HOST, target.port)) for _ in range(20)]
+    for connection in lazy:
+        connection.setblocking(False)
+        while True:
+            try:
+                connection.send(request)
+            except BlockingIOError:
+                break
+        time.sleep(0)
+    assert target.ask(body=ROW).status == 200
+    until(lambda: target.memory() - before < 15 << 20)
+    for connection in lazy:
+        connection.close()
