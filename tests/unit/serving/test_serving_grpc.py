@@ -118,7 +118,7 @@ Change = Callable[[Any], object]
         (lambda request: request.raw_input_contents.extend([b"", b""]), "1 inputs, but 2 raw_input_contents"),
         (lambda request: setattr(request.inputs[0], "datatype", "FP31"), "datatype is 'FP31'; known: BOOL"),
         (lambda request: setattr(request.inputs[0], "datatype", "FP16"), "FP16 comes in raw_input_contents"),
-        (lambda request: request.inputs[0].shape.append(2), "13 values, which shape [1, 13, 2] does not hold"),
+        (lambda request: request.inputs[0].shape.append(2), "has 3 dimensions, expected [rows] or [rows, columns]"),
         (lambda request: request.inputs[0].shape.__setitem__(0, -1), "13 values, which shape [-1, 13] does not hold"),
         (lambda request: request.inputs[0].contents.fp64_contents.__setitem__(0, 200), "row 1: age is 200; allowed"),
         (lambda request: request.outputs.add(name="logits"), "there is no output 'logits'"),
