@@ -92,6 +92,8 @@ def test_an_output_that_is_asked_for(heart: Model, ask: Asker) -> None:
         ({"inputs": {}}, 400, "expected"),
         ({"outputs": [{"name": "x"}]}, 400, "there is no output 'x'"),
         ({"outputs": [1]}, 400, "outputs is not a list"),
+        ({"inputs": [1]}, 400, "an input is not an object with a name"),
+        ({"inputs": [{"name": "age", "datatype": "FP32", "shape": [1, 2], "data": [1, 2]}]}, 400, "expected [rows] or"),
         ({"inputs": [{"name": "features", "datatype": "FP32", "shape": [1, 2], "data": [1, 2]}]}, 400, "expected"),
         ({"inputs": [{"name": "features", "datatype": "FP32", "shape": [2], "data": [1]}]}, 400, "does not hold"),
         ({"inputs": [{"name": "age", "datatype": "FP31", "shape": [1], "data": [1]}]}, 400, "datatype is 'FP31'"),
@@ -107,6 +109,33 @@ def test_what_is_no_inference_request(heart: Model, ask: Asker, change: dict[str
     answer = ask(INFER, {"inputs": inputs, **change})
     assert answer.status in (status, 422), answer.body
     assert any(part in answer.json["error"] for part in said.split("|")), answer.json["error"]
+
+
+def test_inputs_of_different_lengths(ask: Asker) -> None:
+    inputs = [
+        {"name": "age", "datatype": "FP64", "shape": [2], "data": [63, 40]},
+        {"name": "sex", "datatype": "FP64", "shape": [1], "data": [1]},
+    ]
+    refused = ask(INFER, {"inputs": inputs})
+    assert (refused.status, refused.json["error"]) == (400, "the inputs have different numbers of rows: 1, 2")
+
+
+def test_data_as_nested_as_its_shape(ask: Asker) -> None:
+    inputs = [
+        {"name": "age", "datatype": "FP64", "shape": [2, 1], "data": [[63], [40]]},
+        {"name": "sex", "datatype": "FP64", "shape": [2, 1], "data": [[1], [0]]},
+    ]
+    expected = [ask(body=row).json["probability"] for row in ({"age": 63, "sex": 1}, {"age": 40, "sex": 0})]
+    assert outputs(ask(INFER, {"inputs": inputs}).json)["probabilities"]["data"][1::2] == pytest.approx(
+        expected, abs=1e-6
+    )
+
+
+def test_bytes_beyond_the_last_tensor(ask: Asker) -> None:
+    given = {"name": "age", "datatype": "FP32", "shape": [1], "parameters": {"binary_data_size": 4}}
+    head = json.dumps({"inputs": [given]}).encode()
+    refused = ask(INFER, head + b"\0" * 6, headers={"inference-header-content-length": str(len(head))})
+    assert (refused.status, refused.json["error"]) == (400, "2 bytes follow the last tensor")
 
 
 @pytest.mark.parametrize(
