@@ -8,10 +8,12 @@ Rows come as one tensor per column, or, where every column is numeric, as one te
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from serving.binary_tensors import DATATYPES, LENGTH, decode, encode
@@ -24,6 +26,8 @@ from serving.rows import parse
 
 FEATURES, OCTETS = "features", b"application/octet-stream"
 OUTPUTS = {"prediction": "INT64", "probabilities": "FP32", "label": "BYTES"}
+
+_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,10 @@ def infer(model: Model, request: Request) -> Answer:
         "id": given if isinstance(given, str) and given else request.id,
         "outputs": listed,
     }
-    body = json.dumps(reply, separators=(",", ":")).encode()
+    try:
+        body = _encode(reply)
+    except UnicodeError:
+        raise malformed("id is not valid text") from None
     if not raw:
         return Answer(body, predicted)
     return Answer(body + raw, predicted, OCTETS, [(LENGTH, b"%d" % len(body))])
@@ -92,15 +99,20 @@ def answer(model: Model, inputs: Sequence[Tensor], requested: Sequence[str]) -> 
     unknown = [name for name in requested if name not in OUTPUTS]
     if unknown:
         raise malformed(f"there is no output {unknown[0][:80]!r}; outputs: {', '.join(OUTPUTS)}")
-    probabilities = model.infer(_rows(model, inputs))
+    rows = _rows(model, inputs)
+    probabilities = np.array([model.one(rows[0])], dtype=np.float32) if len(rows) == 1 else model.infer(rows)
     predicted = [model.choose(row) for row in probabilities.tolist()]
+    return [_output(model, name, probabilities, predicted) for name in requested or OUTPUTS], predicted
+
+
+def _output(model: Model, name: str, probabilities: Any, predicted: Sequence[int]) -> Tensor:
     count, classes = probabilities.shape
-    made = {
-        "prediction": Tensor("prediction", "INT64", (count,), np.array(predicted, dtype=np.int64)),
-        "probabilities": Tensor("probabilities", "FP32", (count, classes), probabilities.ravel()),
-        "label": Tensor("label", "BYTES", (count,), [model.classes[index] for index in predicted]),
-    }
-    return [made[name] for name in requested or OUTPUTS], predicted
+    match name:
+        case "prediction":
+            return Tensor(name, OUTPUTS[name], (count,), np.array(predicted, dtype=np.int64))
+        case "probabilities":
+            return Tensor(name, OUTPUTS[name], (count, classes), probabilities.ravel())
+    return Tensor(name, OUTPUTS[name], (count,), [model.classes[index] for index in predicted])
 
 
 def metadata(model: Model, request: Request) -> Answer:
@@ -155,7 +167,7 @@ def _inputs(entries: Sequence[Any], binary: bytes) -> list[Tensor]:
             start += size
         else:
             values = _listed(name, datatype, entry.get("data"))
-        if int(np.prod(shape, dtype=object)) != len(values):
+        if math.prod(shape) != len(values):
             raise malformed(f"input {name!r} has {len(values)} values, which shape {str(shape)[:80]} does not hold")
         found.append(Tensor(name, datatype, shape, values))
     if start != len(binary):
@@ -167,12 +179,12 @@ def _listed(name: str, datatype: str, data: Any) -> Any:
     """`data`, flat or nested as the shape is."""
     if not isinstance(data, list):
         raise malformed(f"input {name!r} has neither data nor binary_data_size")
-    while data and all(isinstance(each, list) for each in data):
+    while (kinds := set(map(type, data))) == {list}:
         data = [value for each in data for value in each]
     if datatype == "BYTES":
         return data
     try:
-        if any(isinstance(value, str) for value in data):
+        if str in kinds:
             raise ValueError  # noqa: TRY301  NumPy reads "1" as a number, JSON does not
         return np.array(data, dtype=np.float64)
     except (ValueError, TypeError, OverflowError):
