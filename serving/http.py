@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from serving.bundle import Model
+if TYPE_CHECKING:  # the supervisor imports this and loads no model
+    from serving.bundle import Model
 
 JSON, PROBLEM = b"application/json", b"application/problem+json"
 ADMIN = "/traffic"
@@ -66,7 +67,7 @@ class Response(NamedTuple):
     body: bytes
 
 
-Handler: TypeAlias = Callable[[Model, Request], Answer]
+Handler: TypeAlias = "Callable[[Model, Request], Answer]"
 
 
 @dataclass(frozen=True, slots=True)
