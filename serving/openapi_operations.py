@@ -12,6 +12,10 @@ from serving.rows import MAX_ROWS
 
 JSON, HTML = "application/json", "text/html"
 TEXT: Schema = {"type": "string"}
+BINARY: Schema = {
+    "description": "JSON, its length in `Inference-Header-Content-Length`, then the tensors as Triton has them.",
+    "contentMediaType": "application/octet-stream",
+}
 BUDGET: Schema = {
     "name": "budget_ms",
     "in": "query",
@@ -52,7 +56,7 @@ def operations(names: Sequence[str], example: Mapping[str, Any]) -> dict[tuple[s
         ),
         _post("/invocations", "MLflow", "Predict rows", ref("MlflowRequest"), ref("MlflowAnswer"), records),
         _get("/ping", "MLflow", "Whether a model serves", ref("Ready")),
-        *_open_inference(),
+        *_open_inference(names, example),
         _get("/health", "Server", "Whether a model serves", ref("Ready")),
         _get("/health/live", "Server", "Whether the process answers", ref("Health")),
         _get("/health/ready", "Server", "Whether a model serves", ref("Ready")),
@@ -66,17 +70,31 @@ def operations(names: Sequence[str], example: Mapping[str, Any]) -> dict[tuple[s
     return dict(found)
 
 
-def _open_inference() -> list[tuple[tuple[str, str], Schema]]:
+def _open_inference(names: Sequence[str], example: Mapping[str, Any]) -> list[tuple[tuple[str, str], Schema]]:
     tag = "Open Inference V2"
+    measured = [(name, example[name]) for name in names if example.get(name) is not None]
+    inputs = [
+        {"name": name, "datatype": "BYTES" if isinstance(value, str) else "FP64", "shape": [1], "data": [value]}
+        for name, value in measured
+    ]
     models = ("/v2/models/{model}", "/v2/models/{model}/versions/{version}")
+    messages = ref("V2Request"), ref("V2Answer")
     return [
         _get("/v2", tag, "What server this is", ref("V2Server")),
         _get("/v2/health/live", tag, "Whether the process answers", {"type": "object"}),
         _get("/v2/health/ready", tag, "Whether a model serves", {"type": "object"}),
         *(_get(path, tag, "What the model takes and gives", ref("V2Model")) for path in models),
         *(_get(f"{path}/ready", tag, "Whether the model serves", {"type": "object"}) for path in models),
-        *(_post(f"{path}/infer", tag, "Predict rows", ref("V2Request"), ref("V2Answer")) for path in models),
+        *(_also_binary(_post(f"{path}/infer", tag, "Predict rows", *messages, {"inputs": inputs})) for path in models),
     ]
+
+
+def _also_binary(found: tuple[tuple[str, str], Schema]) -> tuple[tuple[str, str], Schema]:
+    """An operation whose tensors may follow their JSON as bytes, both ways."""
+    (method, path), operation = found
+    for message in (operation["requestBody"], operation["responses"]["200"]):
+        message["content"]["application/octet-stream"] = {"schema": BINARY}
+    return (method, path), operation
 
 
 def _rows(most: int) -> Schema:

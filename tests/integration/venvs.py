@@ -38,16 +38,20 @@ class Venvs:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._lacking: dict[str, str] = {}
 
     def python(self, name: str) -> Path:
         """The interpreter of a set; the test is skipped where the packages can not be had."""
+        if name in self._lacking:  # without a network each try takes its time
+            pytest.skip(self._lacking[name])
         packages = PACKAGES[name]
         key = hashlib.sha256(json.dumps([sys.version, *packages]).encode()).hexdigest()[:12]
         venv = self.folder / f"{name}-{key}"
         with (self.folder / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not (venv / MADE).exists():
-                _make(venv, packages)
+            if not (venv / MADE).exists() and (lacking := _make(venv, packages)):
+                self._lacking[name] = lacking
+                pytest.skip(lacking)
         return venv / "bin" / "python"
 
     def run(self, name: str, script: str, *arguments: str) -> Any:
@@ -58,14 +62,16 @@ class Venvs:
         return json.loads(done.stdout.splitlines()[-1])
 
 
-def _make(venv: Path, packages: tuple[str, ...]) -> None:
+def _make(venv: Path, packages: tuple[str, ...]) -> str:
+    """Why it can not be made; nothing once it is."""
     beside = Path(sys.executable).with_name("uv")
     uv = str(beside) if beside.exists() else shutil.which("uv")
     if uv is None:
-        pytest.skip("needs uv, of requirements/dev.txt")
+        return "needs uv, of requirements/dev.txt"
     subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(venv)], check=True)
     install = [uv, "pip", "install", "--quiet", "--python", str(venv), *packages]
     done = subprocess.run(install, capture_output=True, text=True, check=False, timeout=SECONDS)
     if done.returncode:
-        pytest.skip(f"{packages[0]} can not be installed here: {done.stderr[-200:]}")
+        return f"{packages[0]} can not be installed here: {done.stderr[-200:]}"
     (venv / MADE).touch()
+    return ""

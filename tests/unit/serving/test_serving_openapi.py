@@ -72,6 +72,20 @@ def test_the_names_of_a_model_with_three_classes(ask_flowers: Asker) -> None:
     assert list(prediction["probabilities"]["properties"]) == prediction["label"]["enum"]
 
 
+def test_every_example_is_answered(ask: Asker, ask_flowers: Asker, document: dict[str, Any]) -> None:
+    of_flowers = ask_flowers("/openapi.json", method="GET").json
+    for asker, said, model in ((ask, document, "heart_disease"), (ask_flowers, of_flowers, "flowers")):
+        version = said["info"]["x-model"]["version"]
+        examples = {
+            path.format(model=model, version=version): item["post"]["requestBody"]["content"]["application/json"][
+                "example"
+            ]
+            for path, item in said["paths"].items()
+            if "post" in item
+        }
+        assert {path: asker(path, body).status for path, body in examples.items()} == dict.fromkeys(examples, 200)
+
+
 def test_scopes_are_documented(document: dict[str, Any]) -> None:
     scopes = {path: next(iter(item.values())).get("x-scope") for path, item in document["paths"].items()}
     assert (scopes["/predict"], scopes["/explain"], scopes["/traffic"], scopes["/health"]) == (
