@@ -16,7 +16,7 @@ export GX_ANALYTICS_ENABLED := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format coverage lock image test-docker sbom
+.PHONY: help run test check format coverage lock image test-docker test-slow sbom
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -64,6 +64,9 @@ image: ## Build the server's image, heart-model:dev; REGISTRY= and INDEX_URL= ch
 
 test-docker: .venv/dev ## Build the images and run the tests that need a Docker engine
 	.venv/bin/python -m pytest -m docker tests/docker
+
+test-slow: .venv/dev ## Run the tests that take minutes: many malformed requests, a soak
+	.venv/bin/python -m pytest --slow -m slow $(TESTS)
 
 sbom: .venv/dev ## Write what the server's image has installed to build/sbom.serving.json (CycloneDX)
 	$(UV) venv --quiet --clear --python 3.11 build/serving

@@ -22,6 +22,8 @@ class TabularLocalConfig(BaseModelDeployerConfig):
 
     port: int = 8000
     host: str = "127.0.0.1"
+    workers: int | None = None
+    """Processes of an endpoint's server, from its next start on; without it as many as before, at first one."""
 
     @property
     def is_local(self) -> bool:
@@ -170,7 +172,7 @@ def backend(flavor: str, configuration: dict[str, Any], stack: str, port: int | 
         from deployers.local import LocalDeployer
 
         config = TabularLocalConfig(**configuration)
-        return LocalDeployer(port=port or config.port, host=config.host, stack=stack)
+        return LocalDeployer(port=port or config.port, host=config.host, stack=stack, workers=config.workers)
     if flavor in (TabularKubernetesFlavor().name, TabularSeldonFlavor().name):
         cause = f"the stack {stack!r} deploys with {flavor!r}, for which this version has no backend"
     else:

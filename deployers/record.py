@@ -29,6 +29,7 @@ class Record:
     """The supervisor; leads its own process group."""
     pid_started: float
     """Start time of that process, seconds since the epoch: another process with this pid is not ours."""
+    workers: int = 1
 
     def as_json(self) -> dict[str, Any]:
         """The record as it is written."""
@@ -50,6 +51,7 @@ class Record:
             "port": self.port,
             "pid": self.pid,
             "pid_started": self.pid_started,
+            "workers": self.workers,
         }
 
     @classmethod
@@ -68,7 +70,8 @@ class Record:
             beside=tuple(Version(**version) for version in value.get("beside", ())),
             plan=TrafficPlan.parse(value["plan"]) if value.get("plan") else None,
         )
-        return cls(endpoint, str(value["host"]), int(value["port"]), int(value["pid"]), float(value["pid_started"]))
+        pid, started, workers = int(value["pid"]), float(value["pid_started"]), int(value.get("workers", 1))
+        return cls(endpoint, str(value["host"]), int(value["port"]), pid, started, workers)
 
 
 def read_record(folder: Path) -> Record | None:

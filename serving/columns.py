@@ -93,6 +93,13 @@ class Column:
                 kind = float
         return kind | None if self.nullable else kind
 
+    def listed_type(self) -> Any:
+        """The same for values in lists, whose writers make no difference between 63 and 63.0."""
+        if self.type != "integer" or self.missing:
+            return self.json_type()
+        kind = Annotated[float, Meta(ge=max(self.low, -INTEGER_MAX), le=min(self.high, INTEGER_MAX))]
+        return kind | None if self.nullable else kind
+
     def lookup(self) -> dict[object, float] | None:
         """What each allowed value becomes, for columns with few of them."""
         if self.type not in ("category", "boolean"):

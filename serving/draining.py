@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import socket
 import struct
 import time
+from array import array
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -35,8 +35,8 @@ def close_gently(listeners: Sequence[socket.socket]) -> None:
 
 def _admit_no_more(listener: socket.socket) -> None:
     """Drop packets that ask for a connection; an established one has a socket of its own."""
-    program = ctypes.create_string_buffer(NOTHING_PASSES)
-    described = struct.pack("HP", 1, ctypes.addressof(program))
+    program = array("B", NOTHING_PASSES)
+    described = struct.pack("HP", 1, program.buffer_info()[0])
     listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, described)
 
 

@@ -20,12 +20,12 @@ from grpclib.server import Server, Stream
 
 from serving import open_inference_pb2 as pb
 from serving.app import App
-from serving.binary_tensors import DATATYPES, decode, encode
 from serving.bundle import Model
 from serving.grpc_messages import receive
 from serving.http import Answer, Request, Route
-from serving.open_inference import Tensor, answer, check_shape, described
+from serving.open_inference import Tensor, answer, described
 from serving.problems import Problem, malformed
+from serving.tensors import DATATYPES, check_shape, decode, encode
 
 SERVICE = "/inference.GRPCInferenceService"
 CONTENTS = {

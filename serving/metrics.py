@@ -6,9 +6,10 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from serving.bundle import Model
+if TYPE_CHECKING:  # the supervisor adds counters and loads no model
+    from serving.bundle import Model
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
@@ -57,6 +58,38 @@ class Metrics:
             "lost": self.lost,
             "tallies": [vars(tally) for tally in self._tallies.values()],
         }
+
+
+def merged(snapshots: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """One `Metrics.snapshot()` with the sums of several."""
+    responses: Counter[tuple[str, int]] = Counter()
+    tallies: dict[tuple[str, ...], dict[str, Any]] = {}
+    lost = 0
+    for snapshot in snapshots:
+        lost += snapshot["lost"]
+        for route, status, count in snapshot["responses"]:
+            responses[route, status] += count
+        for tally in snapshot["tallies"]:
+            key = (tally["model"], tally["version"], *tally["classes"])
+            before = tallies.get(key)
+            tallies[key] = {name: _sum(before[name], value) for name, value in tally.items()} if before else tally
+    return {
+        "responses": [[route, status, count] for (route, status), count in responses.items()],
+        "lost": lost,
+        "tallies": list(tallies.values()),
+    }
+
+
+def _sum(before: Any, value: Any) -> Any:
+    """Numbers are added, also in a list or by name; texts name the same thing."""
+    match value:
+        case str() | [str(), *_]:
+            return value
+        case list():
+            return [a + b for a, b in zip(before, value, strict=True)]
+        case dict():
+            return Counter(before) + Counter(value)
+    return before + value
 
 
 @dataclass(slots=True)

@@ -10,22 +10,24 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
+import msgspec
 import numpy as np
 
-from serving.binary_tensors import DATATYPES, LENGTH, decode, encode
 from serving.bundle import Model
 from serving.columns import Column
 from serving.http import JSON, Answer, Request, Route
 from serving.matrix import check_matrix, is_numeric
 from serving.problems import malformed
 from serving.rows import parse
+from serving.tensors import DATATYPES, LENGTH, check_shape, decode, encode
 
 FEATURES, OCTETS = "features", b"application/octet-stream"
-DIMENSIONS, DIGITS = 2, 20
+DIGITS = 20
 OUTPUTS = {"prediction": "INT64", "probabilities": "FP32", "label": "BYTES"}
+
+_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,10 @@ def infer(model: Model, request: Request) -> Answer:
         "id": given if isinstance(given, str) and given else request.id,
         "outputs": listed,
     }
-    body = json.dumps(reply, separators=(",", ":")).encode()
+    try:
+        body = _encode(reply)
+    except UnicodeError:
+        raise malformed("id is not valid text") from None
     if not raw:
         return Answer(body, predicted)
     return Answer(body + raw, predicted, OCTETS, [(LENGTH, b"%d" % len(body))])
@@ -94,27 +99,20 @@ def answer(model: Model, inputs: Sequence[Tensor], requested: Sequence[str]) -> 
     unknown = [name for name in requested if name not in OUTPUTS]
     if unknown:
         raise malformed(f"there is no output {unknown[0][:80]!r}; outputs: {', '.join(OUTPUTS)}")
-    probabilities = model.infer(_rows(model, inputs))
+    rows = _rows(model, inputs)
+    probabilities = np.array([model.one(rows[0])], dtype=np.float32) if len(rows) == 1 else model.infer(rows)
     predicted = [model.choose(row) for row in probabilities.tolist()]
+    return [_output(model, name, probabilities, predicted) for name in requested or OUTPUTS], predicted
+
+
+def _output(model: Model, name: str, probabilities: Any, predicted: Sequence[int]) -> Tensor:
     count, classes = probabilities.shape
-    made = {
-        "prediction": Tensor("prediction", "INT64", (count,), np.array(predicted, dtype=np.int64)),
-        "probabilities": Tensor("probabilities", "FP32", (count, classes), probabilities.ravel()),
-        "label": Tensor("label", "BYTES", (count,), [model.classes[index] for index in predicted]),
-    }
-    return [made[name] for name in requested or OUTPUTS], predicted
-
-
-def check_shape(name: str, shape: Sequence[int], values: int) -> None:
-    """Refuse a shape that is not of so many values.
-
-    Raises:
-        Problem: It has more than two dimensions, which no input here has, or does not hold the values.
-    """
-    if not 1 <= len(shape) <= DIMENSIONS:  # multiplied first, a long shape would take minutes
-        raise malformed(f"input {name!r} has {len(shape)} dimensions, expected [rows] or [rows, columns]")
-    if min(shape) < 0 or prod(shape) != values:
-        raise malformed(f"input {name!r} has {values} values, which shape {str(list(shape))[:80]} does not hold")
+    match name:
+        case "prediction":
+            return Tensor(name, OUTPUTS[name], (count,), np.array(predicted, dtype=np.int64))
+        case "probabilities":
+            return Tensor(name, OUTPUTS[name], (count, classes), probabilities.ravel())
+    return Tensor(name, OUTPUTS[name], (count,), [model.classes[index] for index in predicted])
 
 
 def metadata(model: Model, request: Request) -> Answer:
@@ -180,12 +178,12 @@ def _listed(name: str, datatype: str, data: Any) -> Any:
     """`data`, flat or nested as the shape is."""
     if not isinstance(data, list):
         raise malformed(f"input {name!r} has neither data nor binary_data_size")
-    while data and all(isinstance(each, list) for each in data):
+    while (kinds := set(map(type, data))) == {list}:
         data = [value for each in data for value in each]
     if datatype == "BYTES":
         return data
     try:
-        if any(isinstance(value, str) for value in data):
+        if str in kinds:
             raise ValueError  # noqa: TRY301  NumPy reads "1" as a number, JSON does not
         return np.array(data, dtype=np.float64)
     except (ValueError, TypeError, OverflowError):

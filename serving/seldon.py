@@ -10,7 +10,7 @@ import msgspec
 from serving.bundle import Model
 from serving.http import Answer, Request, Reward, Route
 from serving.problems import Violation, invalid, malformed
-from serving.rows import Row, parse
+from serving.rows import parse
 
 MOST_REWARD = 1e6
 ECHOED = {"metrics": list, "requestPath": dict}
@@ -36,7 +36,7 @@ def predict(model: Model, request: Request) -> Answer:
     for number, row in enumerate(table, start=1):
         if len(row) != len(names):
             raise malformed(f"row {number} has {len(row)} values, expected {len(names)}: {', '.join(names)}")
-    rows: list[Row] = model.rows.check([dict(zip(names, row, strict=True)) for row in table])
+    rows = model.rows.check_table(names, table)
     values = [model.one(rows[0])] if len(rows) == 1 else model.probabilities(rows).tolist()
     answer: dict[str, Any] = {"names": list(model.classes)}
     if "tensor" in data:

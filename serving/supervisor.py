@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from serving.counters import retire
 from serving.draining import close_gently
 from serving.folder import SERVER, WORKERS, write_json
 from serving.limits import Buckets
@@ -91,7 +92,7 @@ class Supervisor:
         command += ["--limits-fd", str(limits)]
         if self.grpc_port is not None:
             command += ["--grpc-fd", str(listeners[1].fileno())]
-        command += [*(["--share-counters"] if self.workers > 1 else []), *self.options]
+        command += self.options
         port = listener.getsockname()[1]
         server = {"pid": os.getpid(), "started": time.time(), "host": self.host, "port": port}
         write_json(self.directory / SERVER, {**server, "tls": self.tls, "workers": self.workers})
@@ -163,9 +164,14 @@ class Supervisor:
                 slot.process.send_signal(number)
 
     def _forget(self, pid: int) -> None:
-        for path in (self.directory / WORKERS).glob(f"{pid}.*"):
-            path.unlink(missing_ok=True)
+        (self.directory / WORKERS / f"{pid}.json").unlink(missing_ok=True)
+        try:
+            retire(self.directory / WORKERS, pid)
+        except OSError as error:  # a full disk: they stay where they are
+            LOGGER.error("the counters of worker %d can not be added: %s", pid, error)
 
     def _clear_acknowledgements(self) -> None:
-        for path in (self.directory / WORKERS).glob("*.json"):
-            path.unlink(missing_ok=True)
+        (self.directory / WORKERS).mkdir(exist_ok=True)
+        for kind in ("*.json", "*.counters"):
+            for path in (self.directory / WORKERS).glob(kind):
+                path.unlink(missing_ok=True)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import uvicorn
 import uvloop
 
+from serving import counters
 from serving.access_options import access_of, add_access_options
 from serving.app import App
 from serving.folder import WORKERS, write_json
@@ -29,7 +29,6 @@ from serving.traffic import TrafficTable
 from serving.wire import KEEP_ALIVE, Protocol, watch
 
 DRAIN = 10
-COUNTERS = ".counters.json"
 
 
 def main() -> None:
@@ -38,7 +37,6 @@ def main() -> None:
     parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--listen-fd", type=int, required=True)
     parser.add_argument("--alive-fd", type=int, required=True, help="read end of a pipe the supervisor holds open")
-    parser.add_argument("--share-counters", action="store_true")
     parser.add_argument("--grpc-fd", type=int)
     parser.add_argument("--limits-fd", type=int, required=True, help="memory that the workers' rate limits share")
     add_log_options(parser)
@@ -70,7 +68,7 @@ class Worker:
         self.app = App(
             self.table,
             self.metrics,
-            self._siblings if options.share_counters else tuple,
+            self._siblings,
             self.log,
             access=access_of(options, options.limits_fd),
             origins=options.cors_origins,
@@ -102,8 +100,7 @@ class Worker:
         await self._refresh()
         tasks = [asyncio.create_task(self._follow(changed))]
         tasks.append(asyncio.create_task(watch(self.server.server_state.connections)))
-        if self.options.share_counters:
-            tasks.append(asyncio.create_task(self._publish()))
+        tasks.append(asyncio.create_task(self._publish()))
         if self.tls is not None and self.grpc_tls is not None:
             contexts = (self.tls, self.grpc_tls)
             tasks.append(asyncio.create_task(follow(contexts, self.options.tls_certificate, self.options.tls_key)))
@@ -144,17 +141,19 @@ class Worker:
             LOGGER.error("the acknowledgement can not be written: %s", error)
 
     async def _publish(self) -> None:
-        path = self.folder / f"{os.getpid()}{COUNTERS}"
         while True:
             with suppress(OSError):
-                write_json(path, self.metrics.snapshot())
+                counters.publish(self.folder, self.metrics.snapshot())
             await asyncio.sleep(1)
 
-    def _siblings(self) -> Iterator[Any]:
-        for path in self.folder.glob(f"*{COUNTERS}"):
-            if path.name != f"{os.getpid()}{COUNTERS}":
-                with suppress(OSError, ValueError):
-                    yield json.loads(path.read_bytes())
+    def _siblings(self) -> list[Mapping[str, Any]]:
+        """What the other workers counted; ours is written first, so that none of them tells less after us."""
+        try:
+            counters.publish(self.folder, self.metrics.snapshot())
+            return counters.others(self.folder)
+        except OSError as error:
+            LOGGER.error("the counters of other workers can not be read: %s", error)
+            return []
 
     def _tell(self) -> None:
         """A challenger was withdrawn: let the supervisor have every worker read that."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import statistics
 import sys
 from collections import defaultdict
@@ -35,7 +36,7 @@ RATE = 1000
 STEADY = ("hello", "sketch", OURS, "fastapi-onnx", "mlserver-onnx")
 """Servers that may keep up with `RATE`."""
 STARTS = 5
-WARM = 1.0
+WARM = 1
 PREDICT = next(question for question in QUESTIONS if question.server == OURS)
 
 
@@ -46,7 +47,7 @@ def main() -> None:
     )
     names = [server.name for server in SERVERS if server.name != OURS]
     parser.add_argument("--peers", nargs="*", choices=names, default=names, help="beside ours (default: all)")
-    parser.add_argument("--seconds", type=float, default=4, help="of each measurement (default: %(default)g)")
+    parser.add_argument("--seconds", type=int, default=4, help="of each measurement (default: %(default)d)")
     parser.add_argument("--rounds", type=int, default=3, help="of single rows; of several, one less (default: 3)")
     parser.add_argument("--quick", action="store_true", help="single rows alone, one round of two seconds")
     parser.add_argument("--prepare", action="store_true", help="make the environments and stop")
@@ -61,6 +62,7 @@ def main() -> None:
         return
     if options.quick:
         options.seconds, options.rounds = 2, 1
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # which stops the servers too
     found = Found()
     with ExitStack() as stack:
         running = _start(stack, chosen, found)
@@ -103,7 +105,7 @@ def _asked(running: Mapping[str, Running]) -> list[Question]:
     return [question for question in QUESTIONS if question.server in running]
 
 
-def _saturate(running: Mapping[str, Running], count: int, seconds: float, rounds: int) -> dict[str, float]:
+def _saturate(running: Mapping[str, Running], count: int, seconds: int, rounds: int) -> dict[str, float]:
     """Requests per second, by label: medians of rounds in which everyone has a turn."""
     rates: dict[str, list[float]] = defaultdict(list)
     for number in range(rounds):
@@ -118,7 +120,7 @@ def _saturate(running: Mapping[str, Running], count: int, seconds: float, rounds
     return {label: statistics.median(each) for label, each in rates.items()}
 
 
-def _scale(seconds: float) -> dict[int, float]:
+def _scale(seconds: int) -> dict[int, float]:
     """Requests per second of ours on two cores, which the load shares, by workers."""
     rates: dict[int, list[float]] = {1: [], 2: []}
     with ExitStack() as stack:

@@ -57,18 +57,23 @@ def programs(name: str) -> Path:
 def versions(name: str, packages: Sequence[str]) -> list[str]:
     """`NAME VERSION` of packages of an environment."""
     script = "import sys, importlib.metadata as m; print(*(f'{n} {m.version(n)}' for n in sys.argv[1:]), sep='\\n')"
-    command = [programs(name) / "python", "-c", script, *packages]
+    command = [str(programs(name) / "python"), "-c", script, *packages]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\n")[:-1]
 
 
-def vegeta() -> Path | None:
-    """The open-loop load generator, built if need be; None where there is neither it nor Go."""
+def vegeta() -> Path:
+    """The open-loop load generator, built if need be.
+
+    Raises:
+        SystemExit: There is neither it nor Go.
+    """
     found = shutil.which("vegeta")
     if found:
         return Path(found)
     built = BUILD / "vegeta" / "vegeta"
     if not built.exists():
-        if not shutil.which("go"):
-            return None
-        subprocess.run(["go", "install", VEGETA], env={**os.environ, "GOBIN": str(built.parent)}, check=True)
+        go = shutil.which("go")
+        if not go:
+            raise SystemExit("the latencies need vegeta on the PATH, or Go to build it; --quick leaves them out")
+        subprocess.run([go, "install", VEGETA], env={**os.environ, "GOBIN": str(built.parent)}, check=True)
     return built

@@ -16,7 +16,7 @@ TIMEOUT = 60
 
 
 def saturate(
-    running: Running, question: Question, count: int, seconds: float, connections: int, cores: str, threads: int = 1
+    running: Running, question: Question, count: int, seconds: int, connections: int, cores: str, threads: int = 1
 ) -> float:
     """Requests per second, each connection asking again as soon as it has its answer.
 
@@ -34,9 +34,9 @@ def saturate(
     """
     path, body = question.request(count)
     script = running.folder / "request.lua"
-    headers = "".join(f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}\n" for name, value in running.headers.items())
-    script.write_text(f'wrk.method = "POST"\n{headers}wrk.body = [==[{body.decode()}]==]\n')
-    command = ["taskset", "--cpu-list", cores, "wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds:g}s"]
+    lines = [f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in running.headers.items()]
+    script.write_text("\n".join(['wrk.method = "POST"', *lines, f"wrk.body = [==[{body.decode()}]==]"]))
+    command = ["taskset", "--cpu-list", cores, "wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s"]
     command += [f"--timeout={TIMEOUT}s", f"--script={script}", f"http://127.0.0.1:{running.port}{path}"]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     if "Non-2xx" in said or "Socket errors" in said:
@@ -45,7 +45,7 @@ def saturate(
     return float(rate)
 
 
-def at_rate(vegeta: Path, running: Running, question: Question, rate: int, seconds: float, core: str) -> list[float]:
+def at_rate(vegeta: Path, running: Running, question: Question, rate: int, seconds: int, core: str) -> list[float]:
     """Latencies in ms of single rows at a fixed rate, sorted.
 
     The clock of a request starts when it was due, not when a client that waits for a slow server came to send it.
@@ -61,7 +61,7 @@ def at_rate(vegeta: Path, running: Running, question: Question, rate: int, secon
         "body": base64.b64encode(body).decode(),
     }
     pinned, results = ["taskset", "--cpu-list", core, str(vegeta)], running.folder / "results"
-    attack = [*pinned, "attack", "-format=json", f"-rate={rate}/s", f"-duration={seconds:g}s", f"-output={results}"]
+    attack = [*pinned, "attack", "-format=json", f"-rate={rate}/s", f"-duration={seconds}s", f"-output={results}"]
     subprocess.run(attack, input=json.dumps(target).encode(), check=True)
     rows = subprocess.run([*pinned, "encode", "-to=csv", results], check=True, capture_output=True, text=True).stdout
     starts, ends = [], []  # of every request as if it had been the first: equal where none was sent late

@@ -64,17 +64,29 @@ def _split(asked: Rows) -> object:
     return {"dataframe_split": {"columns": asked.names, "data": asked.tensor}}
 
 
-def _v1(names: list[str], table: list[list[float]]) -> object:
-    return {"data": {"names": names, "ndarray": table}}
+def _seldon(asked: Rows) -> object:
+    return {"data": {"names": asked.names, "ndarray": asked.tensor}}
 
 
-def _v2(name: str, table: list[list[float]]) -> object:
-    shape = [len(table), len(table[0])]
-    return {"inputs": [{"name": name, "shape": shape, "datatype": "FP32", "data": table}]}
+def _ours_v1(asked: Rows) -> object:
+    return {"data": {"names": asked.names, "ndarray": asked.values()}}
+
+
+def _v2(name: str, table: list[list[float]], output: str) -> object:
+    tensor = {"name": name, "shape": [len(table), len(table[0])], "datatype": "FP32", "data": table}
+    return {"inputs": [tensor], "outputs": [{"name": output}]}
 
 
 def _first(answer: Any) -> float:
     return float((answer[0] if isinstance(answer, list) else answer)["probability"])
+
+
+def _first_bento(answer: Any) -> float:
+    return float(answer[0] if isinstance(answer, list) else answer)
+
+
+def _first_mlflow(answer: Any) -> float:
+    return float(answer["predictions"][0][1])
 
 
 def _first_v1(answer: Any) -> float:
@@ -82,8 +94,15 @@ def _first_v1(answer: Any) -> float:
 
 
 def _first_v2(answer: Any) -> float:
-    (output,) = [each for each in answer["outputs"] if each["name"] in ("predict_proba", "probabilities")]
-    return float(output["data"][1])
+    return float(answer["outputs"][0]["data"][1])
+
+
+def _ours_v2(asked: Rows) -> object:
+    return _v2("features", asked.values(), "probabilities")
+
+
+def _mlserver(asked: Rows) -> object:
+    return _v2("predict", asked.tensor, "predict_proba")
 
 
 V1, MLSERVER = "/api/v1.0/predictions", "/v2/models/heart/infer"
@@ -92,20 +111,13 @@ QUESTIONS = (
     Question("hello world", "hello", "/", "/", _numbered, lambda _: float("nan")),
     Question("the sketch", "sketch", "/", "/", _numbered, _first),
     Question("ours, `/predict`", "ours", "/predict", "/predict", _objects, _first),
-    Question("ours, Seldon V1", "ours", V1, V1, lambda r: _v1(r.names, r.values()), _first_v1),
-    Question("ours, Open Inference V2", "ours", OURS_V2, OURS_V2, lambda r: _v2("features", r.values()), _first_v2),
+    Question("ours, Seldon V1", "ours", V1, V1, _ours_v1, _first_v1),
+    Question("ours, Open Inference V2", "ours", OURS_V2, OURS_V2, _ours_v2, _first_v2),
     Question("FastAPI, ONNX", "fastapi-onnx", "/predict", "/predict_many", _numbered, _first),
-    Question("MLServer, ONNX", "mlserver-onnx", MLSERVER, MLSERVER, lambda r: _v2("predict", r.tensor), _first_v2),
-    Question("Seldon wrapper, ONNX", "seldon-onnx", V1, V1, lambda r: _v1(r.names, r.tensor), _first_v1),
-    Question("MLServer, scikit-learn", "mlserver-sklearn", MLSERVER, MLSERVER, lambda r: _v2("predict", r.tensor), _first_v2),
-    Question("Seldon wrapper, scikit-learn", "seldon-sklearn", V1, V1, lambda r: _v1(r.names, r.tensor), _first_v1),
-    Question(
-        "BentoML, scikit-learn",
-        "bentoml",
-        "/predict",
-        "/predict_many",
-        _bento,
-        lambda answer: answer[0] if isinstance(answer, list) else answer,
-    ),
-    Question("MLflow, scikit-learn", "mlflow", "/invocations", "/invocations", _split, lambda a: a["predictions"][0][1]),
+    Question("MLServer, ONNX", "mlserver-onnx", MLSERVER, MLSERVER, _mlserver, _first_v2),
+    Question("Seldon wrapper, ONNX", "seldon-onnx", V1, V1, _seldon, _first_v1),
+    Question("MLServer, scikit-learn", "mlserver-sklearn", MLSERVER, MLSERVER, _mlserver, _first_v2),
+    Question("Seldon wrapper, scikit-learn", "seldon-sklearn", V1, V1, _seldon, _first_v1),
+    Question("BentoML, scikit-learn", "bentoml", "/predict", "/predict_many", _bento, _first_bento),
+    Question("MLflow, scikit-learn", "mlflow", "/invocations", "/invocations", _split, _first_mlflow),
 )

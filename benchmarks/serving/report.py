@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
@@ -89,7 +89,8 @@ def _single(found: Found) -> str:
         rows.append((label, f"{rate:,.0f}", *(_ratio(rate, rates.get(other)) for other in (SKETCH, HELLO))))
         rows[-1] += (_ratio(rates[OUR_PREDICT], rate), *cost)
     return _table(
-        ("server", "requests/s", "of the sketch", "of hello world", "`/predict` of ours is", "ready after, s", "MiB"), rows
+        ("server", "requests/s", "of the sketch", "of hello world", "ours is faster", "ready after, s", "MiB"),
+        rows,
     )
 
 
@@ -102,14 +103,15 @@ def _batches(found: Found) -> str:
             rate = found.rates[size][label]
             row += [f"{rate * size:,.0f}", _ratio(found.rates[size][OUR_PREDICT], rate)]
         rows.append(tuple(row))
-    heads = [head for size in sizes for head in (f"rows/s, {size:,} a request", "ours is")]
+    heads = [head for size in sizes for head in (f"rows/s, {size:,} a request", "ours is faster")]
     return _table(("server", *heads), rows)
 
 
 def _latency(found: Found) -> str:
     shares = (0.5, 0.99, 0.999)
     rows = [
-        (label, *(f"{taken[int(share * len(taken))]:.2f}" for share in shares)) for label, taken in found.latencies.items()
+        (label, *(f"{taken[int(share * len(taken))]:.2f}" for share in shares))
+        for label, taken in found.latencies.items()
     ]
     return _table(("server", "p50 ms", "p99 ms", "p99.9 ms"), rows)
 
@@ -118,7 +120,7 @@ def _ratio(rate: float, other: float | None) -> str:
     if not other:
         return "–"
     ratio = rate / other
-    return f"{ratio:.0f} ×" if ratio >= 10 else f"{ratio:.2f} ×" if ratio < 2 else f"{ratio:.1f} ×"
+    return f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.2f}" if ratio < 2 else f"{ratio:.1f}"
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -129,4 +131,5 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _machine() -> str:
     models = re.findall(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     model = models[0] if models else platform.machine()
-    return f"{os.cpu_count()} cores ({model}), Linux {platform.release().split('-')[0]}, Python {platform.python_version()}"
+    system = f"Linux {platform.release().split('-')[0]}, Python {platform.python_version()}"
+    return f"{os.cpu_count()} cores ({model}), {system}"

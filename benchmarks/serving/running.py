@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from types import TracebackType
+from typing import Any, Self
 
 import psutil
 
@@ -45,8 +46,9 @@ class Running:
         self.folder.mkdir(parents=True, exist_ok=True)
         ports = _free_ports(3)
         self.port = ports[0]
-        server.prepare(self.folder, ports)
-        named = {"bin": programs(server.environment), "folder": self.folder}
+        if server.prepare:
+            server.prepare(self.folder, ports)
+        named: dict[str, Any] = {"bin": programs(server.environment), "folder": self.folder}
         named |= dict(zip(("port", "second", "third"), ports, strict=True))
         variables = {name: value.format_map(named) for name, value in server.variables.items()}
         key = self.folder / "key"
@@ -64,8 +66,7 @@ class Running:
             )
         try:
             while not self._answers(question):
-                if self._process.poll() is not None or time.monotonic() - started > STARTING:
-                    raise SystemExit(f"{self.name} gave no answer:\n{(self.folder / 'log').read_text()[-2000:]}")
+                self._refuse_to_wait(time.monotonic() - started)
                 time.sleep(POLL)
         except BaseException:
             self.stop()
@@ -73,7 +74,7 @@ class Running:
         self.ready_seconds = time.monotonic() - started
         """From the start of the program to its first answer."""
 
-    def __enter__(self) -> Running:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -106,6 +107,10 @@ class Running:
         for process in alive:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
+
+    def _refuse_to_wait(self, seconds: float) -> None:
+        if self._process.poll() is not None or seconds > STARTING:
+            raise SystemExit(f"{self.name} gave no answer:\n{(self.folder / 'log').read_text()[-2000:]}")
 
     def _answers(self, question: Question) -> bool:
         try:

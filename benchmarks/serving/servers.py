@@ -33,7 +33,7 @@ class Server:
     environment: str
     command: Sequence[str]
     variables: Mapping[str, str] = field(default_factory=dict)
-    prepare: Callable[[Path, Sequence[int]], object] = lambda folder, ports: None
+    prepare: Callable[[Path, Sequence[int]], object] | None = None
 
 
 def ours(name: str = OURS, workers: int = 1) -> Server:
@@ -53,7 +53,7 @@ def _endpoint(folder: Path, ports: Sequence[int]) -> None:
     }
     (folder / "traffic.json").write_text(json.dumps(traffic))
     (folder / "keys.json").unlink(missing_ok=True)
-    add = [sys.executable, "-m", "serving.keys", "add", "--file", folder / "keys.json", "--name", "benchmark"]
+    add = [sys.executable, "-m", "serving.keys", "add", "--file", str(folder / "keys.json"), "--name", "benchmark"]
     (folder / "key").write_bytes(subprocess.run(add, cwd=ROOT, check=True, capture_output=True).stdout.strip())
 
 

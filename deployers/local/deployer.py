@@ -35,12 +35,14 @@ class LocalDeployer:
         port: The port of a new endpoint; the next free one if another endpoint of ours has it.
         host: Address to listen on.
         stack: Name of the stack, for the record.
+        workers: Processes of a server that starts; without it as many as before, at first one.
     """
 
     directory: Path = ENDPOINTS
     port: int = 8000
     host: str = "127.0.0.1"
     stack: str = ""
+    workers: int | None = None
 
     def check(self, name: str) -> None:
         """See `Deployer.check`; a port is all that can be missing."""
@@ -169,7 +171,7 @@ class LocalDeployer:
                 beside=beside,
                 plan=plan,
             )
-            written = Record(endpoint, self.host, server.port, server.pid, server.started)
+            written = Record(endpoint, self.host, server.port, server.pid, server.started, server.workers)
             write_json(folder / RECORD, written.as_json())
         bundles.prune(folder / BUNDLES, [version.digest for version in kept])
         return endpoint
@@ -177,7 +179,8 @@ class LocalDeployer:
     def _start(self, folder: Path, record: Record | None) -> process.Server:
         process.end_orphans(folder)
         with waiting(self.directory / PORTS_LOCK):
-            return process.start(folder, self.host, self._port(folder, record))
+            workers = self.workers or (record.workers if record else 1)
+            return process.start(folder, self.host, self._port(folder, record), workers)
 
     def _port(self, folder: Path, record: Record | None) -> int:
         return ports.choose(self.host, self.port, record.port if record else None, self._siblings(folder))

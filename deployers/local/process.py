@@ -53,7 +53,7 @@ def running(folder: Path) -> Server | None:
         return None
 
 
-def start(folder: Path, host: str, port: int) -> Server:
+def start(folder: Path, host: str, port: int, workers: int = 1) -> Server:
     """Start the supervisor in a session of its own, so that it outlives us and our terminal.
 
     Raises:
@@ -63,7 +63,7 @@ def start(folder: Path, host: str, port: int) -> Server:
     if log.exists() and log.stat().st_size > LOG_LIMIT:
         log.replace(log.with_suffix(".log.1"))
     command = [sys.executable, "-m", "serving", "--directory", str(folder), "--host", host, "--port", str(port)]
-    command.append("--open")  # `host` is an address of this machine alone
+    command += ["--workers", str(workers), "--open"]  # `host` is an address of this machine alone
     environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
     pid = os.posix_spawn(
         sys.executable,

@@ -1,4 +1,4 @@
-"""The image, built once from the tree as it is."""
+"""The images, built from the tree as it is."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import pytest
 
 from project.paths import ROOT
 from tests.docker.engine import BUILD, docker
-
-IMAGE = "heart-model:tests"
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +29,13 @@ def base() -> str:
 
 @pytest.fixture(scope="session")
 def image(base: str) -> str:
-    """Our image, by its name. `REGISTRY` and `INDEX_URL` of the environment count, as in docker-compose.yml."""
+    """The server's image, by its name."""
+    return build("serving")
+
+
+def build(target: str) -> str:
+    """Build a target of the Dockerfile; `REGISTRY` and `INDEX_URL` count, as in docker-compose.yml."""
     given = [f"--build-arg={name}={os.environ[name]}" for name in ("REGISTRY", "INDEX_URL") if name in os.environ]
-    docker("build", "--quiet", "--target", "serving", *given, "--tag", IMAGE, ".", seconds=BUILD)
-    return IMAGE
+    name = f"heart-model-tests:{target}"
+    docker("build", "--quiet", "--target", target, *given, "--tag", name, ".", seconds=BUILD)
+    return name

@@ -6,7 +6,7 @@ import http.client
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -19,6 +19,7 @@ class Load:
     """What came of it so far."""
 
     port: int
+    row: Mapping[str, object]
     versions: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
     """Whatever was no 2xx, and every error of a connection."""
@@ -68,7 +69,7 @@ class Load:
         if connection.sock is None:
             return False
         try:
-            connection.request("POST", "/predict", json.dumps(ROW), {"Content-Type": "application/json"})
+            connection.request("POST", "/predict", json.dumps(self.row), {"Content-Type": "application/json"})
             response = connection.getresponse()
             body = response.read()
         except (OSError, http.client.HTTPException) as error:
@@ -82,9 +83,9 @@ class Load:
 
 
 @contextmanager
-def load(port: int) -> Iterator[Load]:
-    """Ask while the block runs."""
-    found = Load(port)
+def load(port: int, changed: Mapping[str, object] | None = None) -> Iterator[Load]:
+    """Ask while the block runs, for the example row with some of its values `changed`."""
+    found = Load(port, {**ROW, **(changed or {})})
     threads = [threading.Thread(target=target) for target in (found.kept, found.kept, found.fresh, found.fresh)]
     for thread in threads:
         thread.start()

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from serving import open_inference_pb2 as pb
 from serving.access import Access
-from serving.binary_tensors import DATATYPES, LENGTH
 from serving.bundle import Model, load
 from serving.dispatch import find, refusal
 from serving.grpc_server import infer
 from serving.http import Answer, Request
 from serving.problems import Problem
+from serving.tensors import DATATYPES, LENGTH
 from tests.security.hostile import VALUES, bodies, encoded, messages
 from tests.serving_bundle import flower_bundle, heart_bundle
 
@@ -95,7 +95,7 @@ def test_changed_messages(model: Model, name: str) -> None:
     data=st.binary(max_size=300),
     length=st.integers(-5, 900) | st.just("0" * 5000) | st.just("²"),
 )
-def test_binary_tensors(
+def test_tensors(
     model: Model, sizes: list[int], datatype: str, shape: list[int], data: bytes, length: int | str
 ) -> None:
     inputs = [

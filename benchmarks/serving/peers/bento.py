@@ -27,11 +27,14 @@ class Heart:
     def __init__(self) -> None:
         self.model = joblib.load("model.joblib")
 
+    def probabilities(self, rows: list[Row]) -> list[float]:
+        tensor = np.array([list(row.model_dump().values()) for row in rows], dtype=np.float32)
+        return self.model.predict_proba(tensor)[:, 1].tolist()
+
     @bentoml.api
     def predict(self, row: Row) -> float:
-        return self.predict_many([row])[0]
+        return self.probabilities([row])[0]
 
     @bentoml.api
     def predict_many(self, rows: list[Row]) -> list[float]:
-        tensor = np.array([list(row.model_dump().values()) for row in rows], dtype=np.float32)
-        return self.model.predict_proba(tensor)[:, 1].tolist()
+        return self.probabilities(rows)

@@ -54,7 +54,7 @@ def test_one_tensor_per_column(heart: Model, ask: Asker) -> None:
     assert found["probabilities"]["data"][1] == pytest.approx(expected["probability"], abs=1e-6)
 
 
-def test_binary_tensors_both_ways(heart: Model, ask: Asker) -> None:
+def test_tensors_both_ways(heart: Model, ask: Asker) -> None:
     values = np.array([[full(heart).get(name, math.nan) for name in heart.rows.names]] * 3, dtype="<f4")
     width = len(heart.rows.names)
     head = json.dumps(
@@ -142,7 +142,7 @@ def test_bytes_beyond_the_last_tensor(ask: Asker) -> None:
     ("length", "size", "said"),
     [("x", 4, "inference-header"), ("999999", 4, "inference-header"), (None, 9, "bytes are left"), (None, 3, "whole")],
 )
-def test_binary_tensors_that_end_too_soon(ask: Asker, length: str | None, size: int, said: str) -> None:
+def test_tensors_that_end_too_soon(ask: Asker, length: str | None, size: int, said: str) -> None:
     given = {"name": "age", "datatype": "FP32", "shape": [1], "parameters": {"binary_data_size": size}}
     head = json.dumps({"inputs": [given]}).encode()
     answer = ask(INFER, head + b"\0" * 4, headers={"inference-header-content-length": length or str(len(head))})

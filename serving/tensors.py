@@ -1,15 +1,20 @@
-"""The binary tensor data extension of the Open Inference protocol: little-endian numbers, texts with their length."""
+"""Tensors of the Open Inference protocol: their types and shapes, and the bytes of its binary extension.
+
+Those are little-endian numbers, and texts with their length before them.
+"""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from serving.problems import malformed
 
+DIMENSIONS = 2
 LENGTH = b"inference-header-content-length"
 DATATYPES = {
     "BOOL": "?", "UINT8": "<u1", "UINT16": "<u2", "UINT32": "<u4", "UINT64": "<u8",
@@ -50,3 +55,15 @@ def encode(datatype: str, values: Any) -> bytes:
         return np.ascontiguousarray(values, dtype=DATATYPES[datatype]).tobytes()
     texts: Sequence[bytes] = [text.encode() for text in values]
     return b"".join(struct.pack("<I", len(text)) + text for text in texts)
+
+
+def check_shape(name: str, shape: Sequence[int], values: int) -> None:
+    """Refuse a shape that is not of so many values.
+
+    Raises:
+        Problem: It has more than two dimensions, which no input here has, or does not hold the values.
+    """
+    if not 1 <= len(shape) <= DIMENSIONS:  # multiplied first, a long shape would take minutes
+        raise malformed(f"input {name!r} has {len(shape)} dimensions, expected [rows] or [rows, columns]")
+    if min(shape) < 0 or prod(shape) != values:
+        raise malformed(f"input {name!r} has {values} values, which shape {str(list(shape))[:80]} does not hold")
