@@ -31,10 +31,14 @@ _patterns = [(route.pattern(), route) for route in ROUTES if "{" in route.path]
 
 
 @lru_cache(1024)
-def direct(url: bytes) -> bool:
-    """Whether a POST to this address may be answered where its bytes are read: by no thread, without a query."""
-    route, _ = find("POST", url.decode("latin-1"))
-    return route is not None and not route.threaded and b"%" not in url
+def direct(url: bytes) -> tuple[str, Route, Mapping[str, str]] | None:
+    """Path, route and named parts of a POST that may be answered where its bytes are read.
+
+    None where a thread answers, or the address has a query or an escape.
+    """
+    path = url.decode("latin-1")
+    route, parameters = find("POST", path)
+    return None if route is None or route.threaded or b"%" in url else (path, route, parameters)
 
 
 def find(method: str, path: str) -> tuple[Route | None, Mapping[str, str]]:

@@ -11,7 +11,7 @@ import math
 import mmap
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from http import HTTPStatus
 
@@ -36,16 +36,15 @@ class Policy:
     name: str
     rate: float
     burst: int
+    interval: float = field(init=False)
+    """Seconds that one request costs."""
+    _stated: tuple[bytes, bytes] = field(init=False)
 
-    @property
-    def interval(self) -> float:
-        """Seconds that one request costs."""
-        return 1 / self.rate
-
-    @property
-    def window(self) -> int:
-        """Seconds in which an empty bucket fills."""
-        return math.ceil(self.burst / self.rate)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "interval", 1 / self.rate)
+        window = math.ceil(self.burst / self.rate)  # seconds in which an empty bucket fills
+        stated = b'"%s";q=%d;w=%d' % (self.name.encode(), self.burst, window)
+        object.__setattr__(self, "_stated", (b"ratelimit-policy", stated))
 
     def headers(self, used: float) -> Headers:
         """`RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10).
@@ -53,11 +52,8 @@ class Policy:
         Args:
             used: Seconds until the bucket is full again.
         """
-        left, name = max(int(self.burst - used * self.rate + 1e-9), 0), self.name.encode()
-        return [
-            (b"ratelimit-policy", b'"%s";q=%d;w=%d' % (name, self.burst, self.window)),
-            (b"ratelimit", b'"%s";r=%d;t=%d' % (name, left, math.ceil(used))),
-        ]
+        left = max(int(self.burst - used * self.rate + 1e-9), 0)
+        return [self._stated, (b"ratelimit", b'"%s";r=%d;t=%d' % (self.name.encode(), left, math.ceil(used)))]
 
     def refusal(self, wait: float, used: float) -> Problem:
         """The problem of a request that comes too early by `wait` seconds."""

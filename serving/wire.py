@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from serving.dispatch import direct
-from serving.http import PROBLEM, Request, Response
+from serving.http import PROBLEM, Request, Response, Route
 from serving.problems import Problem
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Protocol(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._given: Mapping[bytes, bytes] | None = None
+        self._found: tuple[str, Route, Mapping[str, str]] | None = None
         self._body = b""
         self._begun = 0.0
         self._head = 0
@@ -93,12 +94,12 @@ class Protocol(HttpToolsProtocol):
             and int(length) <= self.app.largest_direct
             and (self.cycle is None or self.cycle.response_complete)
             and self.parser.get_method() == b"POST"
-            and direct(self.url)
+            and (found := direct(self.url))
             and not self.expect_100_continue
             and not self.flow.write_paused
             and self.parser.get_http_version() == "1.1"
         ):
-            self._given, self._body = given, b""
+            self._given, self._found, self._body = given, found, b""
             return
         url, headers, expects = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
@@ -119,18 +120,17 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is whole."""
-        self._begun, given = 0.0, self._given
-        if given is None:
+        self._begun, given, found = 0.0, self._given, self._found
+        if given is None or found is None:
             if not self.transport.is_closing():
                 super().on_message_complete()
             return
         self._given = None
         if self.transport.is_closing():
             return
-        request = Request(self._body, "", given, path=self.url.decode("ascii"))
-        if self.client:
-            request.client = self.client[0]
-        answering = self.app.respond(request)
+        path, route, parameters = found
+        request = Request(self._body, "", given, parameters, b"", "POST", path, self.client[0] if self.client else "")
+        answering = self.app.respond(request, route=route)
         try:
             answering.send(None)
         except StopIteration as done:
@@ -178,11 +178,9 @@ class Protocol(HttpToolsProtocol):
         self._write(Response(int(status), headers, body), keep_alive=False)
 
     def _write(self, response: Response, keep_alive: bool) -> None:
-        parts = [STATUS_LINE[response.status]]
-        for name, value in (*self.server_state.default_headers, *response.headers):
-            parts += (name, b": ", value, b"\r\n")
-        parts += (b"\r\n" if keep_alive else b"connection: close\r\n\r\n", response.body)
-        self.transport.write(b"".join(parts))
+        lines = b"\r\n".join(map(b": ".join, (*self.server_state.default_headers, *response.headers)))
+        end = b"\r\n\r\n" if keep_alive else b"\r\nconnection: close\r\n\r\n"
+        self.transport.write(b"".join((STATUS_LINE[response.status], lines, end, response.body)))
         if not keep_alive:
             self.transport.close()
 

@@ -90,6 +90,7 @@ def test_keys_are_rotated_without_a_restart(
     path = tmp_path / "keys.json"
     old = key_file(path, "predict")
     ask = guarded(keys=KeyRing(path))
+    assert ask(body=ROW, headers={"x-api-key": old}).status == 200
     new = key_file(path, "predict")
     assert [ask(body=ROW, headers={"x-api-key": key}).status for key in (old, new)] == [401, 200]
     path.write_text("{")

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.bundle import Model
 from serving.columns import Column
+from serving.matrix import FEW, check_matrix
 from serving.problems import Problem
 from serving.rows import MAX_ROWS, RowReader
 from tabular.contract import load_contract
@@ -55,19 +56,18 @@ VALUES = st.one_of(
 )
 
 
+def outcome(read: Callable[[], Any]) -> Any:
+    """The rows read, or why they are refused."""
+    try:
+        return plain(read())
+    except Problem as problem:
+        return problem.detail
+
+
 def both(reader: RowReader, row: dict[str, Any]) -> tuple[Any, Any]:
     """What `read` (fast, then careful) and `check` (careful alone) make of a row."""
-    results: list[Any] = []
-    reads: tuple[Callable[[], Any], ...] = (
-        lambda: reader.read(json.dumps(row).encode())[0],
-        lambda: reader.check([row], many=False),
-    )
-    for read in reads:
-        try:
-            results.append(plain(read()))
-        except Problem as problem:
-            results.append(problem.detail)
-    return results[0], results[1]
+    fast = outcome(lambda: reader.read(json.dumps(row).encode())[0])
+    return fast, outcome(lambda: reader.check([row], many=False))
 
 
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(ROW, VALUES)))
@@ -80,6 +80,44 @@ def test_both_readers_agree_on_heart_rows(heart: Model, changes: dict[str, Any])
 def test_both_readers_agree_on_strings_and_missing_codes(flowers: Model, row: dict[str, Any]) -> None:
     fast, careful = both(flowers.rows, row)
     assert fast == careful
+
+
+@settings(deadline=None)
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(ROW, VALUES)))
+def test_lists_are_judged_as_objects_are(heart: Model, changes: dict[str, Any]) -> None:
+    row = {**ROW, **changes}
+    table = outcome(lambda: heart.rows.check_table(list(row), [list(row.values())]))
+    assert table == outcome(lambda: heart.rows.check([row]))
+
+
+@settings(deadline=None)
+@given(st.fixed_dictionaries(dict.fromkeys(["stem length", "petals", "colour", "wild"], VALUES)))
+def test_lists_with_strings_and_missing_codes_are_judged_as_objects_are(flowers: Model, row: dict[str, Any]) -> None:
+    table = outcome(lambda: flowers.rows.check_table(list(row), [list(row.values())]))
+    assert table == outcome(lambda: flowers.rows.check([row]))
+
+
+def test_the_strict_reader_of_lists_takes_what_clients_of_tensors_send(heart: Model) -> None:
+    sent = [float(value) for value in ROW.values()]
+    assert plain(heart.rows.strict([sent, [*sent[:11], None, None]])) == [
+        *plain(heart.rows.check([ROW])),
+        *plain(heart.rows.check([{**ROW, "ca": None, "thal": None}])),
+    ]
+
+
+NUMBERS = st.one_of(st.just(math.nan), st.integers(-1, 7).map(float), st.floats(-10, 300), st.floats())
+
+
+@settings(deadline=None)
+@given(st.lists(NUMBERS, min_size=13, max_size=13), st.sets(st.integers(0, 12), max_size=3))
+def test_few_rows_of_a_matrix_are_judged_as_many_are(heart: Model, values: list[float], changed: set[int]) -> None:
+    row = [values[index] if index in changed else float(value) for index, value in enumerate(ROW.values())]
+    few = outcome(lambda: check_matrix(heart.rows, np.array([row])))
+    many = outcome(lambda: check_matrix(heart.rows, np.array([row] * (FEW + 1))))
+    if isinstance(few, list):
+        assert many == few * (FEW + 1)
+    else:
+        assert many.partition(" (and ")[0] == few.partition(" (and ")[0]
 
 
 @pytest.mark.parametrize(
