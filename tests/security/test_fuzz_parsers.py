@@ -21,7 +21,7 @@ from serving.tensors import DATATYPES, LENGTH
 from tests.security.hostile import VALUES, bodies, encoded, messages
 from tests.serving_bundle import flower_bundle, heart_bundle
 
-EXAMPLES = 150
+EXAMPLES = 60
 MODELS: dict[str, Model] = {}
 ROUTES = [
     "/predict", "/predict#list", "/explain?budget_ms=1", "/api/v1.0/predictions", "/api/v0.1/predictions",

@@ -119,6 +119,11 @@ def test_the_keys_command(tmp_path: Path) -> None:
     assert run("list", *file).stdout.startswith("web\tpredict\t20")
     again = run("add", *file, "--name", "web")
     assert (again.returncode, again.stderr) == (2, "error: web is there already; revoke it first\n")
+    for wrong in (("--days", "0"), ("--days", "nan"), ("--days", "1e9"), ("--scopes", "root"), ("--name", "a\nb")):
+        assert run("add", *file, "--name", "other", *wrong).returncode == 2
+    nowhere = run("add", "--file", str(tmp_path / "missing" / "keys.json"), "--name", "web")
+    assert (nowhere.returncode, nowhere.stdout) == (2, "")
+    assert nowhere.stderr.endswith("can not be written: No such file or directory\n")
     assert run("revoke", *file, "--name", "web").returncode == 0
     assert run("revoke", *file, "--name", "web").returncode == 2
     assert read_keys(tmp_path / "keys.json") == {}

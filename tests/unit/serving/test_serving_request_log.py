@@ -66,6 +66,12 @@ def test_samples_hold_what_was_asked_and_answered(ask: Asker, log: RequestLog, t
     assert (found["request"], found["response"]) == (ROW, answer)
 
 
+def test_a_byte_order_mark_does_not_break_the_line(ask: Asker, log: RequestLog, tmp_path: Path) -> None:
+    assert ask(body=b"\xef\xbb\xbf" + json.dumps(ROW).encode()).status == 200
+    log.close()
+    assert [line["request"] for line in lines_of(tmp_path / "samples.jsonl")] == [ROW]
+
+
 def test_without_samples_no_input_is_kept(heart: Model, tmp_path: Path) -> None:
     table = TrafficTable(tmp_path)
     table.routing = Routing(heart)

@@ -185,6 +185,19 @@ def test_more_copies_than_may_wait_are_dropped(endpoint: Endpoint, monkeypatch: 
     assert endpoint.metrics.of(endpoint.models()[1]).shadow == {"dropped": 3}
 
 
+def test_copies_of_large_requests_are_bounded_by_their_bytes(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.shadow.WAITING_BYTES", len(json.dumps(ROW)) - 1)
+    endpoint.plan("shadow", {"v1": 100, "v2": 0})
+    assert endpoint.versions(3) == {"v1": 3}
+    assert endpoint.metrics.of(endpoint.models()[1]).shadow == {"dropped": 3}
+    monkeypatch.setattr("serving.shadow.WAITING_BYTES", len(json.dumps(ROW)))
+    for _ in range(3):  # one after the other they fit
+        asyncio.run(_ask_and_wait(endpoint, 1))
+    assert endpoint.metrics.of(endpoint.models()[1]).shadow == {"dropped": 3, "different": 3}
+
+
 async def _ask_and_wait(endpoint: Endpoint, requests: int) -> list[str]:
     """Answers of one event loop, which ends when the copies have been compared."""
     app, versions = endpoint.ask.app, []
