@@ -26,8 +26,8 @@ def data() -> None:
 
     \b
     Examples:
-      run.py data validate --dataset penguins
-      run.py data init FILE.csv --target COLUMN
+      python run.py data validate --dataset penguins
+      python run.py data init FILE.csv --target COLUMN
     """
 
 
@@ -42,8 +42,8 @@ def download(dataset: str, as_json: bool, sites: tuple[str, ...], from_copy: boo
 
     \b
     Examples:
-      run.py data download
-      run.py data download --dataset penguins --from-copy
+      python run.py data download
+      python run.py data download --dataset penguins --from-copy
     """
     from data.download import download as fetch
     from tabular.contract import load_contract
@@ -62,8 +62,8 @@ def validate(dataset: str, as_json: bool, sites: tuple[str, ...], path: str | No
 
     \b
     Examples:
-      run.py data validate
-      run.py data validate --dataset penguins --input new_rows.csv --json
+      python run.py data validate
+      python run.py data validate --dataset penguins --input new_rows.csv --json
     """
     from project.paths import REPORTS, ROOT
     from tabular.check_summary import page
@@ -91,8 +91,8 @@ def describe(dataset: str, as_json: bool, sites: tuple[str, ...], path: str | No
 
     \b
     Examples:
-      run.py data describe --dataset penguins
-      run.py data describe --site va --site hungarian --json
+      python run.py data describe --dataset penguins
+      python run.py data describe --site va --site hungarian --json
     """
     from tabular.description import describe_site
     from tabular.reading import read_site
@@ -114,8 +114,8 @@ def diff(dataset: str, as_json: bool, first: str, second: str) -> None:
 
     \b
     Examples:
-      run.py data diff cleveland va
-      run.py data diff --dataset penguins palmer new_penguins.csv
+      python run.py data diff cleveland va
+      python run.py data diff --dataset penguins palmer new_penguins.csv
     """
     from tabular.comparison import compare, raw_rows
     from tabular.contract import load_contract
@@ -138,8 +138,8 @@ def init(file: str, target: str, name: str | None, as_json: bool) -> None:
 
     \b
     Examples:
-      run.py data init wine.csv --target quality
-      run.py data init s3://bucket/loans.parquet --target default --name loans
+      python run.py data init wine.csv --target quality
+      python run.py data init s3://bucket/loans.parquet --target default --name loans
     """
     from project.paths import ROOT
     from tabular.contract_draft import draft_contract, write_draft

@@ -27,9 +27,9 @@ def stack() -> None:
 
     \b
     Examples:
-      run.py stack list
-      run.py stack apply minikube && run.py --stack minikube
-      run.py stack doctor eks
+      python run.py stack list
+      python run.py stack apply minikube && python run.py --stack minikube
+      python run.py stack doctor eks
     """
 
 
@@ -40,8 +40,8 @@ def list_stacks(as_json: bool) -> None:
 
     \b
     Examples:
-      run.py stack list
-      run.py stack list --json
+      python run.py stack list
+      python run.py stack list --json
     """
     rows = [{"name": name, "server": server_of(name), "extends": read_resources(name).extends} for name in names()]
     width = max(len(str(row["name"])) for row in rows)
@@ -59,9 +59,9 @@ def apply(name: str, server: ServerChoice, as_json: bool) -> None:
 
     \b
     Examples:
-      run.py stack apply local
-      run.py stack apply eks
-      run.py stack apply eks --server current      register in the store you are logged into
+      python run.py stack apply local
+      python run.py stack apply eks
+      python run.py stack apply eks --server current      register in the store you are logged into
     """
     from stacks import registry
     from stacks.changes import diff_text
@@ -71,7 +71,7 @@ def apply(name: str, server: ServerChoice, as_json: bool) -> None:
     with connected(declared, server) as client:
         changes, registered = registry.apply(declared, client)
     data = {"stack": name, "id": str(registered.id), "changes": [change.as_dict() for change in changes]}
-    done = f"stack {name} is registered; run.py --stack {name}, or: zenml stack set {name}"
+    done = f"stack {name} is registered; python run.py --stack {name}, or: zenml stack set {name}"
     emit(data, f"{diff_text(changes)}\n{done}" if changes else f"nothing changed: {done}", as_json)
 
 
@@ -85,8 +85,8 @@ def diff(context: click.Context, name: str, server: ServerChoice, as_json: bool)
 
     \b
     Examples:
-      run.py stack diff local
-      run.py stack diff eks --json
+      python run.py stack diff local
+      python run.py stack diff eks --json
     """
     from stacks import registry
     from stacks.changes import diff_text
@@ -112,8 +112,8 @@ def doctor(context: click.Context, name: str, as_json: bool) -> None:
 
     \b
     Examples:
-      run.py stack doctor local
-      run.py stack doctor eks --json
+      python run.py stack doctor local
+      python run.py stack doctor eks --json
     """
     from stacks.doctor import examine
 
@@ -135,8 +135,8 @@ def export(name: str, output: Path | None, server: ServerChoice, as_json: bool) 
 
     \b
     Examples:
-      run.py stack export local
-      run.py stack export eks --output eks-export.yaml && zenml stack import -f eks-export.yaml other-name
+      python run.py stack export local
+      python run.py stack export eks --output eks-export.yaml && zenml stack import -f eks-export.yaml other-name
     """
     import yaml
 

@@ -21,6 +21,6 @@ def exported(name: str, client: Client) -> dict[str, Any]:
 
     registered = find_stack(name, client)
     if registered is None:
-        raise ConfigError(f"stack {name!r} is not registered in this ZenML server", f"run.py stack apply {name}")
+        raise ConfigError(f"stack {name!r} is not registered in this ZenML server", f"python run.py stack apply {name}")
     content: dict[str, Any] = {"zenml_version": zenml.__version__, **registered.to_yaml()}
     return content

@@ -98,7 +98,7 @@ def read_stack(name: str, environment: Mapping[str, str] | None = None, folder: 
             that the sidecar does not declare.
     """
     if name not in names(folder):
-        raise ConfigError(f"there is no stack {name!r}{did_you_mean(name, names(folder))}", "run.py stack list")
+        raise ConfigError(f"there is no stack {name!r}{did_you_mean(name, names(folder))}", "python run.py stack list")
     variables = {**(os.environ if environment is None else environment), "PROJECT_ROOT": str(ROOT)}
     sidecar = _sidecar(name, folder)
     resources = read_resources(name, folder)

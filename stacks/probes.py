@@ -80,7 +80,7 @@ def mlflow(uri: str, user: str, password: str) -> str:
             f"{uri} does not answer: {_reason(error)}", "start the MLflow server or correct its URL"
         ) from None
     if status == 401:
-        raise Failure(f"{uri} refuses the user {user!r}", "correct the secret and run 'run.py stack apply' again")
+        raise Failure(f"{uri} refuses the user {user!r}", "correct the secret, then python run.py stack apply")
     if status == 403:
         raise Failure(f"{uri} answers 403", "start MLflow with --allowed-hosts naming this host and port")
     if status != 200:

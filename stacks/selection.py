@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
-from project.errors import Unreachable
+from project.errors import ConfigError, Unreachable
 from project.paths import ROOT
 from project.telemetry import opt_out
 from stacks import registry
@@ -91,7 +91,13 @@ def _use_active() -> str:
     if not url.startswith("sqlite:") and not is_local(url):
         refuse_unanswered(url, "of the user's login")
     with _turn():
-        active = _client("default", None).active_stack_model
+        try:
+            active = _client("default", None).active_stack_model
+        except KeyError as error:  # ZenML itself falls back where the stack that `zenml stack set` chose is gone
+            chosen = os.environ["ZENML_ACTIVE_STACK_ID"]
+            raise ConfigError(
+                f"ZENML_ACTIVE_STACK_ID names {chosen!r}, no stack of this ZenML server", "unset ZENML_ACTIVE_STACK_ID"
+            ) from error
     if active.name not in names():
         if active.name == "default":
             return use_stack(DEFAULT)

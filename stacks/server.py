@@ -133,7 +133,7 @@ def refuse_unanswered(url: str, name: str) -> None:
         socket.create_connection((parts.hostname or "", port), timeout=TIMEOUT).close()
     except (OSError, ValueError) as error:
         raise Unreachable(
-            f"the ZenML server {url} of stack {name!r} does not answer ({error})", f"run.py stack doctor {name}"
+            f"the ZenML server {url} of stack {name!r} does not answer ({error})", f"python run.py stack doctor {name}"
         ) from None
 
 

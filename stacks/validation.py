@@ -41,7 +41,7 @@ def validate_stack(stack: Stack) -> dict[str, dict[str, Any]]:
     if stack.zenml_version.split(".")[:2] != zenml.__version__.split(".")[:2]:
         raise ConfigError(
             f"{shown(stack.path)}: zenml_version is {stack.zenml_version}, installed is {zenml.__version__}",
-            "pip install -r requirements.txt, or compare the file with 'run.py stack export'",
+            "pip install -r requirements.txt, or compare the file with 'python run.py stack export'",
         )
     own = own_flavors(stack)
     return {component.type: _stored(component, own) for component in stack.components}

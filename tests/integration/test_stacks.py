@@ -195,6 +195,14 @@ def test_the_stack_that_the_user_set_counts(home: Path) -> None:
     assert use_stack(None) == "local"
 
 
+def test_a_variable_that_names_no_stack(home: Path) -> None:
+    os.environ["ZENML_ACTIVE_STACK_ID"] = "nowhere"
+    with pytest.raises(ConfigError) as refusal:
+        use_stack(None)
+    assert refusal.value.cause == "ZENML_ACTIVE_STACK_ID names 'nowhere', no stack of this ZenML server"
+    assert refusal.value.next_step == "unset ZENML_ACTIVE_STACK_ID"
+
+
 def test_an_active_stack_of_another_server_is_refused(home: Path) -> None:
     os.environ.update({**VARIABLES, **SECRETS})
     use_stack("eks", server="current")

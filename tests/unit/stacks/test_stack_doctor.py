@@ -46,7 +46,7 @@ def test_answers(url: str) -> None:
 @pytest.mark.parametrize(
     ("status", "cause", "fix"),
     [
-        (401, "refuses the user 'ada'", "correct the secret and run 'run.py stack apply' again"),
+        (401, "refuses the user 'ada'", "correct the secret, then python run.py stack apply"),
         (403, "answers 403", "start MLflow with --allowed-hosts naming this host and port"),
         (500, "answers 500", "look into the MLflow server's log"),
     ],

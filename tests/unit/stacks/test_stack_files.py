@@ -97,7 +97,8 @@ def test_secret_references() -> None:
 def test_unknown_stack(folder: Path) -> None:
     with pytest.raises(ConfigError) as refusal:
         read_stack("minicube", VARIABLES, folder)
-    assert str(refusal.value) == "there is no stack 'minicube'; did you mean 'minikube'?. Next: run.py stack list"
+    assert refusal.value.cause == "there is no stack 'minicube'; did you mean 'minikube'?"
+    assert refusal.value.next_step == "python run.py stack list"
 
 
 @pytest.mark.parametrize(
