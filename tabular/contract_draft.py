@@ -156,6 +156,8 @@ def _column(cells: pd.Series[Any], name: str) -> _Column:
     if not odd or (len(numbers) > MOST_ODD * 3 and len(odd) <= MOST_ODD):
         return _number_column(known, name, numbers, odd)
     if len(values) > MOST_CODES:
+        if all(_number(text.replace(",", ".")) is not None for text in values):
+            return _Column(left_out="its numbers have a decimal comma: write them with a point")
         what = "looks like an identifier" if len(values) == len(known) else "free text or too many codes"
         return _Column(left_out=f"{len(values)} different texts, {what}")
     return _Column(["type: category", f"values: [{', '.join(map(scalar, values))}]"])

@@ -18,6 +18,8 @@ SIGNS = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?", "-",
 """What people write where a value is missing."""
 DELIMITERS = ",;\t|"
 LOOKED_AT = 100
+PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xd0\xcf\x11\xe0")
+"""How gzip and zip, bzip2 and workbooks, new and old, begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,10 @@ def _csv(content: bytes, path: str) -> tuple[pd.DataFrame, Reading]:
 
 
 def _decoded(content: bytes, path: str) -> tuple[str, str]:
+    if content.startswith(PACKED):
+        raise Refused(
+            f"{path} is compressed or a workbook, expected a CSV or Parquet file", "unpack it, or save it as CSV"
+        )
     for encoding in ("utf-8-sig", "cp1252", "latin-1"):
         try:
             text = content.decode(encoding)

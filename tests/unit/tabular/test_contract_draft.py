@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -134,6 +135,7 @@ def test_a_column_is_read_as_what_it_is(tmp_path: Path, column: Column, feature:
         pytest.param("x", lambda i: f"{i}e300", "60 different texts", id="all beyond what a model takes"),
         pytest.param("x\\y", length_of, "its name has a quotation mark, a backslash", id="a name no request can have"),
         pytest.param("_x", length_of, "names that begin with _ are taken", id="a name of ours"),
+        pytest.param("x", lambda i: f'"{i},5"', "its numbers have a decimal comma: write them", id="a decimal comma"),
     ],
 )
 def test_what_can_not_be_learnt_from_is_left_out_with_the_reason(
@@ -263,6 +265,15 @@ def test_sixteen_bits_a_letter_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes("x,target\n1,2\n".encode("utf-16"))
     with pytest.raises(Refused, match="is no text in UTF-8"):
         draft_contract(str(tmp_path / "t.csv"), "target")
+
+
+@pytest.mark.parametrize("first", [gzip.compress(b"a,target"), b"PK\x03\x04 a workbook"], ids=["gzip", "xlsx"])
+def test_what_is_no_text_at_all(tmp_path: Path, first: bytes) -> None:
+    (tmp_path / "packed.csv").write_bytes(first)
+    with pytest.raises(Refused) as refusal:
+        draft_contract(str(tmp_path / "packed.csv"), "target")
+    assert refusal.value.cause.endswith("packed.csv is compressed or a workbook, expected a CSV or Parquet file")
+    assert refusal.value.next_step == "unpack it, or save it as CSV"
 
 
 def test_a_contract_that_is_there_stays(tmp_path: Path) -> None:
