@@ -75,6 +75,8 @@ def read_tree(path: Path) -> tuple[dict[str, Any], dict[Path_, int]]:
         raise ConfigError(f"{shown(path)}:{line} is not YAML: {error.problem}") from None
     except (yaml.YAMLError, ValueError) as error:  # a date such as 2024-13-01 is a ValueError
         raise ConfigError(f"{shown(path)} is not YAML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{shown(path)} is nested too deeply, or an alias stands inside of what it names") from None
     if not isinstance(value, dict):
         found = "empty" if value is None else f"a {type(value).__name__}"
         raise ConfigError(f"{shown(path)} is {found}, expected a mapping of keys to values")

@@ -17,6 +17,11 @@ from project.errors import ConfigError, ProjectError, Unreachable
 READ_ONLY = ("http", "https")
 
 
+def is_absent(error: Exception) -> bool:
+    """Whether there is no such file; fsspec says so too where a server does not answer, and names that as the cause."""
+    return isinstance(error, FileNotFoundError) and isinstance(error.__cause__, FileNotFoundError | None)
+
+
 def is_parquet(path: str) -> bool:
     """Whether a file is Parquet, by its name's ending; every other file is a CSV."""
     return path.lower().endswith((".parquet", ".pq"))
@@ -55,10 +60,11 @@ def opened(path: str) -> Iterator[IO[bytes]]:
     with ExitStack() as stack:
         try:
             file = stack.enter_context(fsspec.open(path, "rb"))
-        except FileNotFoundError:
-            raise Unreachable(f"{path} does not exist", "check the path, or the address and its bucket") from None
         except Exception as error:  # noqa: BLE001  each store has its own errors; the user needs address and reason
-            raise Unreachable(f"{path} can not be read: {error}", "check the address and the credentials") from None
+            if is_absent(error):
+                raise Unreachable(f"{path} does not exist", "check the path, or the address and its bucket") from None
+            reason = error.__cause__ or error
+            raise Unreachable(f"{path} can not be read: {reason}", "check the address and the credentials") from None
         yield file
 
 

@@ -15,7 +15,7 @@ from project.paths import ROOT
 from tabular.cells import FALSE, TRUE, allowed, is_missing, is_missing_code, parse_cell, plain
 from tabular.columns import Feature, Target
 from tabular.contract import Contract
-from tabular.files import refuse_no_file
+from tabular.files import is_absent, refuse_no_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +144,12 @@ def _bytes(path: str) -> bytes:
     try:
         with fsspec.open(address, "rb") as file:
             return bytes(file.read())
-    except FileNotFoundError:
-        raise Unreachable(
-            f"{path} does not exist", "check the path, or fetch it: python run.py data download"
-        ) from None
     except Exception as error:  # noqa: BLE001  each store has its own errors; the user needs the address and the reason
-        raise Unreachable(f"{path} can not be read: {error}") from None
+        if is_absent(error):
+            then = "check the path, or fetch it: python run.py data download"
+            raise Unreachable(f"{path} does not exist", then) from None
+        reason = error.__cause__ or error
+        raise Unreachable(f"{path} can not be read: {reason}", "check the address and the credentials") from None
 
 
 def _read_csv(contract: Contract, content: bytes, name: str) -> pd.DataFrame:

@@ -116,6 +116,7 @@ def test_a_file_that_fits(file: Path) -> None:
         ),
         pytest.param("name: [oak\n", ":2 is not YAML: did not find expected ',' or ']'", id="a bracket left open"),
         pytest.param("name: oak\nheight: 2024-13-01\n", " is not YAML: month must be in 1..12", id="no such date"),
+        pytest.param("name: &a [*a]\n", " is nested too deeply, or an alias stands inside", id="a ring"),
         pytest.param("name: !tree oak\n", ":1 is not YAML: could not determine a constructor", id="a tag"),
         pytest.param("name: oak\n---\nname: elm\n", ":2 is not YAML: but found another document", id="two documents"),
         pytest.param("name: oak\x07\n", " is not YAML: ", id="a control character"),

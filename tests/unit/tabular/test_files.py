@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 from pathlib import Path
 
 import pytest
 
-from project.errors import ConfigError, ProjectError
+from project.errors import ConfigError, ProjectError, Unreachable
 from tabular.files import opened, replaced
 
 
@@ -26,6 +27,14 @@ def test_what_is_no_file_is_not_read(tmp_path: Path, path: str, what: str, monke
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=what), opened(path):
         pass
+
+
+def test_a_server_that_does_not_answer_has_not_said_that_there_is_no_file() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}/rows.csv"
+        with pytest.raises(Unreachable, match=r"rows\.csv can not be read: Cannot connect to host"), opened(address):
+            pass
 
 
 def test_a_pipe_is_neither_read_nor_replaced_by_a_file(tmp_path: Path) -> None:
