@@ -7,11 +7,13 @@ import os
 import sys
 
 from project.determinism import PINNED
+from project.proxies import spare_loopback
 from project.telemetry import opt_out
 
 if __name__ == "__main__":
     os.environ.update(PINNED)  # before numpy is imported: it reads them once
     opt_out()
+    spare_loopback()
     gc.set_threshold(100_000, 20, 20)  # importing makes a million objects that stay: collecting took a sixth of a run
     from cli.main import main
 

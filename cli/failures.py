@@ -12,6 +12,8 @@ DISK = {
     errno.EROFS: ("the disk is read-only", "work in a folder that can be written"),
     errno.EACCES: ("no permission to write", "check the owner of the project's folder and of ZenML's"),
 }
+STOPPED = "RunInterruptedException"
+"""What ZenML makes of SIGTERM; by its name, because a failure before ZenML is imported does not import it."""
 
 
 def explained(error: BaseException) -> ProjectError:
@@ -21,7 +23,7 @@ def explained(error: BaseException) -> ProjectError:
         error: Anything that a library raised; causes are searched too.
     """
     chain = _chain(error)
-    if any(isinstance(cause, KeyboardInterrupt) for cause in chain):
+    if any(isinstance(cause, KeyboardInterrupt) or type(cause).__name__ == STOPPED for cause in chain):
         # A store that Ctrl-C caught in a transaction refuses what ZenML then writes about the run.
         return Interrupted()
     for cause in chain:

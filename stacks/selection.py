@@ -89,7 +89,8 @@ def connected(stack: Stack, server: ServerChoice = "declared") -> Iterator[Clien
 def _use_active() -> str:
     url = user_url()
     if not url.startswith("sqlite:") and not is_local(url):
-        refuse_unanswered(url, "of the user's login")
+        whose = "that ZENML_STORE_URL names" if "ZENML_STORE_URL" in os.environ else "you are logged into"
+        refuse_unanswered(url, whose, f"start it, or python run.py --stack {DEFAULT}, which needs none")
     with _turn():
         try:
             active = _client("default", None).active_stack_model

@@ -121,8 +121,13 @@ def has_login(server: RemoteServer) -> bool:
     return server.url.rstrip("/") in _read(user_directory() / "credentials.yaml")
 
 
-def refuse_unanswered(url: str, name: str) -> None:
+def refuse_unanswered(url: str, whose: str, next_step: str) -> None:
     """Try the port of a URL.
+
+    Args:
+        url: Of a ZenML server.
+        whose: What the server is to the user, to follow its URL in a sentence.
+        next_step: What to type where nothing answers.
 
     Raises:
         Unreachable: Nothing answers within `TIMEOUT`.
@@ -132,9 +137,7 @@ def refuse_unanswered(url: str, name: str) -> None:
         port = parts.port or (443 if parts.scheme == "https" else 80)
         socket.create_connection((parts.hostname or "", port), timeout=TIMEOUT).close()
     except (OSError, ValueError) as error:
-        raise Unreachable(
-            f"the ZenML server {url} of stack {name!r} does not answer ({error})", f"python run.py stack doctor {name}"
-        ) from None
+        raise Unreachable(f"the ZenML server {url} {whose} does not answer ({error})", next_step) from None
 
 
 def _remote_store(name: str, server: RemoteServer) -> dict[str, str]:
@@ -144,7 +147,7 @@ def _remote_store(name: str, server: RemoteServer) -> dict[str, str]:
             f"stack {name!r} lives in the ZenML server {url}, and there is no login for it",
             f"{login_command(server)}, or export {server.api_key_variable}=… of a service account",
         )
-    refuse_unanswered(url, name)
+    refuse_unanswered(url, f"of stack {name!r}", f"python run.py stack doctor {name}")
     store = user_store()
     trust = store.get("verify_ssl") if str(store.get("url", "")).rstrip("/") == url else None
     optional = {"API_KEY": key, "VERIFY_SSL": None if trust is None else str(trust)}

@@ -218,8 +218,14 @@ def test_an_active_stack_of_another_server_is_refused(home: Path) -> None:
 
 
 def test_a_login_that_does_not_answer(home: Path) -> None:
-    (home / "config.yaml").write_text(f"store:\n  type: rest\n  url: http://127.0.0.1:{_free_port()}\n")
-    with pytest.raises(Unreachable, match="does not answer"):
+    url = f"http://127.0.0.1:{_free_port()}"
+    (home / "config.yaml").write_text(f"store:\n  type: rest\n  url: {url}\n")
+    with pytest.raises(Unreachable) as refusal:
+        use_stack(None)
+    assert refusal.value.cause.startswith(f"the ZenML server {url} you are logged into does not answer (")
+    assert refusal.value.next_step == "start it, or python run.py --stack local, which needs none"
+    os.environ["ZENML_STORE_URL"] = "elsewhere"
+    with pytest.raises(Unreachable, match="the ZenML server elsewhere that ZENML_STORE_URL names does not answer"):
         use_stack(None)
 
 

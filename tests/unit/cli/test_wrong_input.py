@@ -66,6 +66,13 @@ def test_a_closed_stdout() -> None:
     assert done.stderr.startswith("error: data set 'none' has no contract; ")
 
 
+def test_a_run_that_was_told_to_end() -> None:
+    from zenml.exceptions import RunInterruptedException
+
+    known = explained(RunInterruptedException("The execution was interrupted."))
+    assert (known.exit_code, known.cause) == (Exit.INTERRUPTED, "interrupted; what was serving keeps serving")
+
+
 def test_a_store_that_ctrl_c_caught_in_a_transaction() -> None:
     try:
         try:
