@@ -22,7 +22,7 @@ from benchmarks.serving.model import expected
 from benchmarks.serving.questions import Question
 from benchmarks.serving.servers import Server
 
-STARTING, STOPPING = 120.0, 10.0
+STARTING, STOPPING = 300.0, 10.0
 POLL = 0.01
 TOLERANCE = 1e-5
 """Between a server's probability and the bundle's own."""
@@ -84,6 +84,11 @@ class Running:
         """Resident MiB of each of its processes, the largest first."""
         family = [self._process, *self._process.children(recursive=True)]
         return sorted((each.memory_info().rss / 2**20 for each in family), reverse=True)
+
+    def cpu_seconds(self) -> float:
+        """CPU time that it and its processes have used so far."""
+        family = [self._process, *self._process.children(recursive=True)]
+        return sum(times.user + times.system for times in (each.cpu_times() for each in family))
 
     def check(self, question: Question, count: int) -> None:
         """Ask once.
