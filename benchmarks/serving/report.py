@@ -76,8 +76,8 @@ def write(found: Found, environments: Sequence[str], command: str) -> None:
                 ("rows at once", "µs", "µs a row"),
                 [(str(size), f"{taken:.1f}", f"{taken / size:.1f}") for size, taken in found.together.items()],
             ),
-            share=f"{found.together[1] * found.rates[1][OUR_PREDICT] / 1e6:.0%}",
-            most=f"{(found.together[1] - found.together[16] / 16) * found.rates[1][OUR_PREDICT] / 1e6:.0%}",
+            share=f"{found.together[1] / found.cpu[OUR_PREDICT]:.0%}",
+            most=f"{(found.together[1] - found.together[16] / 16) / found.cpu[OUR_PREDICT]:.0%}",
         )
     )
 
