@@ -19,6 +19,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 
 from benchmarks.serving.batching import microseconds_together
 from benchmarks.serving.environments import BUILD, OURS, make, vegeta
@@ -66,12 +67,14 @@ def main() -> None:
     found = Found()
     with ExitStack() as stack:
         running = _start(stack, chosen, found)
-        found.rates[1] = _saturate(running, 1, options.seconds, options.rounds)
+        found.rates[1], found.cpu = _saturate(running, 1, options.seconds, options.rounds)
         found.memory = {name: sum(each.memory()) for name, each in running.items()}
         found.worker = running[OURS].memory()[0]
+        _keep(found)
         if not options.quick:
             for size in (100, 10_000):
-                found.rates[size] = _saturate(running, size, options.seconds, max(options.rounds - 1, 1))
+                found.rates[size], _ = _saturate(running, size, options.seconds, max(options.rounds - 1, 1))
+                _keep(found)
             for question in _asked(running):
                 if question.server in STEADY:
                     _say(f"{question.label} at {RATE}/s")
@@ -105,19 +108,29 @@ def _asked(running: Mapping[str, Running]) -> list[Question]:
     return [question for question in QUESTIONS if question.server in running]
 
 
-def _saturate(running: Mapping[str, Running], count: int, seconds: int, rounds: int) -> dict[str, float]:
-    """Requests per second, by label: medians of rounds in which everyone has a turn."""
+def _saturate(
+    running: Mapping[str, Running], count: int, seconds: int, rounds: int
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Requests per second and µs of CPU time per request, by label: medians of rounds in which everyone has a turn."""
     rates: dict[str, list[float]] = defaultdict(list)
+    cpu: dict[str, list[float]] = defaultdict(list)
     for number in range(rounds):
         for question in _asked(running):
             server = running[question.server]
             if number == 0:
                 server.check(question, count)
                 saturate(server, question, count, WARM, CONNECTIONS[count], LOAD_CORE)
+            before = server.cpu_seconds()
             rate = saturate(server, question, count, seconds, CONNECTIONS[count], LOAD_CORE)
             rates[question.label].append(rate)
+            answered = max(rate * seconds, 1)  # none is, where one request takes longer than this
+            cpu[question.label].append((server.cpu_seconds() - before) / answered * 1e6)
             _say(f"{count} rows, round {number + 1} of {rounds}: {question.label} {rate:,.0f} requests/s")
-    return {label: statistics.median(each) for label, each in rates.items()}
+    return _medians(rates), _medians(cpu)
+
+
+def _medians(found: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    return {name: statistics.median(each) for name, each in found.items()}
 
 
 def _scale(seconds: int) -> dict[int, float]:
@@ -129,6 +142,11 @@ def _scale(seconds: int) -> dict[int, float]:
             for workers, server in running.items():
                 rates[workers].append(saturate(server, PREDICT, 1, seconds, CONNECTIONS[1], BOTH))
     return {workers: statistics.median(each) for workers, each in rates.items()}
+
+
+def _keep(found: Found) -> None:
+    """Write down what is measured so far: a run that is interrupted later was not for nothing."""
+    (BUILD / "found.json").write_text(json.dumps(asdict(found), indent=1))
 
 
 def _say(text: str) -> None:

@@ -32,6 +32,8 @@ class Found:
 
     rates: dict[int, dict[str, float]] = field(default_factory=dict)
     """Requests per second by label, by rows in a request."""
+    cpu: dict[str, float] = field(default_factory=dict)
+    """µs of CPU time per single row, by label."""
     ready: dict[str, float] = field(default_factory=dict)
     """Seconds from start to first answer, by server."""
     memory: dict[str, float] = field(default_factory=dict)
@@ -74,8 +76,8 @@ def write(found: Found, environments: Sequence[str], command: str) -> None:
                 ("rows at once", "µs", "µs a row"),
                 [(str(size), f"{taken:.1f}", f"{taken / size:.1f}") for size, taken in found.together.items()],
             ),
-            share=f"{found.together[1] * found.rates[1][OUR_PREDICT] / 1e6:.0%}",
-            most=f"{(found.together[1] - found.together[16] / 16) * found.rates[1][OUR_PREDICT] / 1e6:.0%}",
+            share=f"{found.together[1] / found.cpu[OUR_PREDICT]:.0%}",
+            most=f"{(found.together[1] - found.together[16] / 16) / found.cpu[OUR_PREDICT]:.0%}",
         )
     )
 
@@ -85,13 +87,12 @@ def _single(found: Found) -> str:
     rows = []
     for label, rate in rates.items():
         server = next(each.server for each in QUESTIONS if each.label == label)
-        cost = (f"{found.ready[server]:.1f}", f"{found.memory[server]:.0f}")
-        rows.append((label, f"{rate:,.0f}", *(_ratio(rate, rates.get(other)) for other in (SKETCH, HELLO))))
-        rows[-1] += (_ratio(rates[OUR_PREDICT], rate), *cost)
-    return _table(
-        ("server", "requests/s", "of the sketch", "of hello world", "ours is faster", "ready after, s", "MiB"),
-        rows,
-    )
+        ratios = [_ratio(rate, rates.get(other)) for other in (SKETCH, HELLO)]
+        faster = _ratio(rates[OUR_PREDICT], rate)
+        costs = [f"{found.cpu[label]:,.0f}", f"{found.ready[server]:.1f}", f"{found.memory[server]:.0f}"]
+        rows.append((label, f"{rate:,.0f}", *ratios, faster, *costs))
+    heads = ("requests/s", "of the sketch", "of hello world", "ours is faster", "CPU µs", "ready after, s", "MiB")
+    return _table(("server", *heads), rows)
 
 
 def _batches(found: Found) -> str:

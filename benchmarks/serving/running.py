@@ -22,7 +22,7 @@ from benchmarks.serving.model import expected
 from benchmarks.serving.questions import Question
 from benchmarks.serving.servers import Server
 
-STARTING, STOPPING = 120.0, 10.0
+STARTING, STOPPING, ASKING = 300.0, 10.0, 120.0
 POLL = 0.01
 TOLERANCE = 1e-5
 """Between a server's probability and the bundle's own."""
@@ -85,6 +85,11 @@ class Running:
         family = [self._process, *self._process.children(recursive=True)]
         return sorted((each.memory_info().rss / 2**20 for each in family), reverse=True)
 
+    def cpu_seconds(self) -> float:
+        """CPU time that it and its processes have used so far."""
+        family = [self._process, *self._process.children(recursive=True)]
+        return sum(times.user + times.system for times in (each.cpu_times() for each in family))
+
     def check(self, question: Question, count: int) -> None:
         """Ask once.
 
@@ -124,7 +129,7 @@ class Running:
     def _ask(self, question: Question, count: int) -> tuple[int, bytes]:
         path, body = question.request(count)
         with ExitStack() as stack:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ASKING)
             stack.callback(connection.close)
             connection.request("POST", path, body, self.headers)
             response = connection.getresponse()
