@@ -49,6 +49,19 @@ class Served:
     bundles: dict[str, Path] = field(default_factory=dict)
     generation: int = 0
 
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def key(self) -> str:
+        """The one-time key that it printed at its start."""
+        return self.printed().split("X-API-Key: ")[1].split()[0]
+
+    def post(self, path: str, body: object) -> Any:
+        """The answer as JSON, asked for with the one-time key where there is one."""
+        return self.ask(path, body, {"x-api-key": self.key} if "X-API-Key" in self.printed() else None).json
+
     def ask(
         self,
         path: str = "/predict",
@@ -113,23 +126,29 @@ class Served:
         return [each for each in found if each["pid"] in alive]
 
     def log(self) -> str:
-        """What the server said on standard output and error."""
+        """What the server said on standard error."""
         return (self.folder / "server.log").read_text()
+
+    def printed(self) -> str:
+        """What the server said on standard output; kept outside its folder, which must not hold the key."""
+        return _output(self.folder).read_text()
 
 
 @contextmanager
 def served(
     folder: Path, *options: str, bundles: Mapping[str, Path] | None = None, workers: int = 1, is_open: bool = True
 ) -> Iterator[Served]:
-    """A server of the reference bundle, or of these; the first of them answers."""
+    """A server of the reference bundle, or of these; the first of them answers, or none where there is none."""
     folder.mkdir(parents=True, exist_ok=True)
     port, grpc_port = free_port(), free_port()
     command = [sys.executable, "-m", "serving", "--directory", str(folder), "--port", str(port)]
     command += ["--grpc-port", str(grpc_port), "--workers", str(workers), *(["--open"] if is_open else []), *options]
-    with (folder / "server.log").open("wb") as log:
-        server = Served(folder, port, grpc_port, None, dict(bundles or {"1": REFERENCE}))  # type: ignore[arg-type]
-        server.write("replace", {next(iter(server.bundles)): 100})
-        server.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+    with (folder / "server.log").open("wb") as log, _output(folder).open("wb") as output:
+        given = {"1": REFERENCE} if bundles is None else dict(bundles)
+        server = Served(folder, port, grpc_port, None, given)  # type: ignore[arg-type]
+        if given:
+            server.write("replace", {next(iter(given)): 100})
+        server.process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=log, stdin=subprocess.DEVNULL)
     try:
         until(lambda: server.process.poll() is not None or len(server.acknowledged()) == workers)
         assert server.process.poll() is None, server.log()
@@ -137,6 +156,10 @@ def served(
     finally:
         server.process.terminate()
         server.process.wait(PATIENCE)
+
+
+def _output(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.out")
 
 
 def received(connection: socket.socket) -> bytes:

@@ -13,8 +13,9 @@ from tests.integration.browser import Browser
 from tests.integration.forked import Forks
 from tests.integration.project_copy import Done, Project
 from tests.integration.venvs import Venvs
+from tests.served import REFERENCE, Served
+from tests.served import served as serving
 from tests.serving_bundle import penguin_bundle
-from tests.serving_process import REFERENCE, Served, serving
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def venvs(pytestconfig: pytest.Config) -> Venvs:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server of the reference bundle under a one-time key, which it writes nowhere."""
     folder = tmp_path_factory.mktemp("served")
-    with serving(folder, REFERENCE) as found:
+    with serving(folder, is_open=False) as found:
         yield found
     assert not [path for path in folder.rglob("*") if path.is_file() and found.key.encode() in path.read_bytes()]
 
@@ -76,7 +77,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture(scope="session")
 def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server of the reference bundle that answers anyone."""
-    with serving(tmp_path_factory.mktemp("open"), REFERENCE, "--open") as found:
+    with serving(tmp_path_factory.mktemp("open")) as found:
         yield found
 
 
@@ -85,7 +86,7 @@ def penguins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """An open server of a model with three classes and columns of texts."""
     bundle = tmp_path_factory.mktemp("bundle")
     penguin_bundle(bundle)
-    with serving(tmp_path_factory.mktemp("penguins"), bundle, "--open") as found:
+    with serving(tmp_path_factory.mktemp("penguins"), bundles={"1": bundle}) as found:
         yield found
 
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from project.paths import ROOT
-from tests.serving_process import REFERENCE, free_port, serving
+from tests.served import Served, free_port
 
 DOCUMENT = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
 
@@ -47,11 +47,10 @@ def test_the_shell_blocks(tmp_path: Path) -> None:
     assert [each["field"] for each in refusal["errors"]] == ["sx", "age", "sex"]
 
 
-def test_the_python_block(tmp_path: Path) -> None:
+def test_the_python_block(served: Served) -> None:
     (block,) = blocks("python")
-    with serving(tmp_path, REFERENCE) as served:
-        script = block.replace("http://127.0.0.1:8000", served.url).replace('key="..."', f'key="{served.key}"')
-        done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    script = block.replace("http://127.0.0.1:8000", served.url).replace('key="..."', f'key="{served.key}"')
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     probability, violations = done.stdout.splitlines()
     assert 0.5 < float(probability) < 1

@@ -10,8 +10,8 @@ import pytest
 
 from project.paths import REPORTS
 from tests.integration.browser import Browser
+from tests.served import Served
 from tests.serving_bundle import PENGUIN, ROW
-from tests.serving_process import Served
 
 pytestmark = pytest.mark.browser
 SCREENSHOTS = REPORTS / "pages"

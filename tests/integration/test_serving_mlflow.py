@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 
+from tests.served import Served
 from tests.serving_bundle import PENGUIN
-from tests.serving_process import Served
 
 
 def scored(server: Served, data: object) -> pd.DataFrame:

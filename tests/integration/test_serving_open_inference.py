@@ -17,8 +17,9 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from project.paths import ROOT
 from serving import open_inference_pb2
 from tests.integration.venvs import Venvs
+from tests.served import Served
+from tests.served import served as serving
 from tests.serving_bundle import PENGUIN
-from tests.serving_process import REFERENCE, Served, serving
 
 PRELUDE = """
     import json, sys
@@ -216,7 +217,7 @@ STRAIN = (
 
 
 def test_a_grpc_server_under_strain(row: dict[str, Any], venvs: Venvs, tmp_path: Path) -> None:
-    with serving(tmp_path, REFERENCE, "--open", "--workers", "2") as pair:
+    with serving(tmp_path, workers=2) as pair:
         workers = [int(path.stem) for path in (tmp_path / "workers").glob("*.json") if path.stem.isdigit()]
         assert len(workers) == 2
         said = venvs.run("triton", STRAIN, "grpc", str(pair.grpc_port), given(row=row, worker=workers[0]))
@@ -245,10 +246,8 @@ SECURE = (
 
 def test_grpc_over_tls(row: dict[str, Any], probability: float, venvs: Venvs, tmp_path: Path) -> None:
     certificate, key = self_signed(tmp_path)
-    folder = tmp_path / "endpoint"
-    folder.mkdir()
     options = ("--tls-certificate", str(certificate), "--tls-key", str(key))
-    with serving(folder, REFERENCE, *options) as secure:
+    with serving(tmp_path / "endpoint", *options, is_open=False) as secure:
         more = given(row=row, key=secure.key, certificate=str(certificate))
         found = venvs.run("triton", SECURE, "grpc", str(secure.grpc_port), more)
     assert found == pytest.approx([1 - probability, probability], abs=1e-6)

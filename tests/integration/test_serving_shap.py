@@ -13,8 +13,8 @@ from serving.bundle import load
 from serving.explain import explain
 from serving.http import Request
 from tests.integration.venvs import Venvs
+from tests.served import REFERENCE
 from tests.serving_bundle import PENGUIN, ROW, heart_bundle, penguin_bundle
-from tests.serving_process import REFERENCE
 
 SHAP = """
     import json, sys

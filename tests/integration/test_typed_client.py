@@ -31,8 +31,9 @@ from client import (
 from client.generate import main
 from project.paths import ROOT
 from serving.keys import new_entry, write_keys
+from tests.served import REFERENCE, Served, free_port
+from tests.served import served as serving
 from tests.serving_bundle import PENGUIN, ROW
-from tests.serving_process import REFERENCE, Served, free_port, publish, serving
 
 USE = """
     from client import AsyncClient, Client
@@ -163,10 +164,8 @@ def test_keys(served: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
         client.predict(ROW)
     key, entry = new_entry("reader", ["predict"], None)
     write_keys(tmp_path / "keys.json", [entry])
-    folder = tmp_path / "endpoint"
-    folder.mkdir()
     limited = ("--keys", str(tmp_path / "keys.json"), "--rate", "1", "--burst", "2")
-    with serving(folder, REFERENCE, *limited) as strict:
+    with serving(tmp_path / "endpoint", *limited, is_open=False) as strict:
         with Client(strict.url, key) as client:
             with pytest.raises(NotAllowed, match="does not allow 'explain'"):
                 client.explain(ROW)
@@ -179,7 +178,7 @@ def test_keys(served: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 
 def test_a_server_without_a_model_is_asked_again(tmp_path: Path) -> None:
-    with serving(tmp_path, None, "--open") as served:
+    with serving(tmp_path, bundles={}) as served:
         with Client(served.url) as client, pytest.raises(NotServing, match="no model serves yet"):
             client.predict(ROW)
 
@@ -187,7 +186,8 @@ def test_a_server_without_a_model_is_asked_again(tmp_path: Path) -> None:
             async with AsyncClient(served.url, retries=7) as patient:
                 waiting = asyncio.create_task(patient.predict(ROW))
                 await asyncio.sleep(0.2)
-                publish(tmp_path, REFERENCE)
+                served.bundles["1"] = REFERENCE
+                served.write("replace", {"1": 100})
                 served.process.send_signal(signal.SIGHUP)
                 return (await waiting).version
 
