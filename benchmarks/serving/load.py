@@ -62,7 +62,7 @@ def at_rate(vegeta: Path, running: Running, question: Question, rate: int, secon
     }
     pinned, results = ["taskset", "--cpu-list", core, str(vegeta)], running.folder / "results"
     attack = [*pinned, "attack", "-format=json", f"-rate={rate}/s", f"-duration={seconds}s", f"-output={results}"]
-    subprocess.run(attack, input=json.dumps(target).encode(), check=True)
+    subprocess.run(attack, input=f"{json.dumps(target)}\n".encode(), check=True)
     rows = subprocess.run([*pinned, "encode", "-to=csv", results], check=True, capture_output=True, text=True).stdout
     starts, ends = [], []  # of every request as if it had been the first: equal where none was sent late
     for row in csv.reader(rows.splitlines()):
