@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from serving.columns import Column
 from serving.manifest import FORMAT, BundleRefused, read_manifest, verified_files
-from serving.rows import Row, RowReader
+from serving.rows import Row, RowReader, Rows
 
 TOLERANCE = 1e-6
 
@@ -71,7 +71,7 @@ class Model:
     """Class probabilities of a single row."""
     session: Any
 
-    def probabilities(self, rows: Sequence[Row]) -> npt.NDArray[np.float32]:
+    def probabilities(self, rows: Rows) -> npt.NDArray[np.float32]:
         """Class probabilities, float32, shape (rows, classes)."""
         return self.infer(np.array(rows, dtype=np.float32))
 

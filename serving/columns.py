@@ -84,20 +84,13 @@ class Column:
                 kind = str
             case "category" | "boolean":
                 kind = float | bool if self.takes_boolean else float
-            case "integer" if not self.missing:
-                low, high = max(self.low, -INTEGER_MAX), min(self.high, INTEGER_MAX)
-                kind = Annotated[int, Meta(ge=math.ceil(low), le=math.floor(high))]
+            case "integer" if not self.missing:  # 63.0 is one too; whether it is whole, the reader looks
+                most = INTEGER_MAX - 1  # beyond it two of them become one number
+                kind = Annotated[float, Meta(ge=max(self.low, -most), le=min(self.high, most))]
             case _ if not self.missing:
                 kind = Annotated[float, Meta(ge=self.low, le=self.high)]
             case _:
                 kind = float
-        return kind | None if self.nullable else kind
-
-    def listed_type(self) -> Any:
-        """The same for values in lists, whose writers make no difference between 63 and 63.0."""
-        if self.type != "integer" or self.missing:
-            return self.json_type()
-        kind = Annotated[float, Meta(ge=max(self.low, -INTEGER_MAX), le=min(self.high, INTEGER_MAX))]
         return kind | None if self.nullable else kind
 
     def lookup(self) -> dict[object, float] | None:

@@ -10,10 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from serving.columns import INTEGER_MAX, Column
-from serving.rows import MAX_ROWS, RowReader
-
-FEW = 16
-"""Up to so many rows are judged one by one, as long as all is well with them: that begins sooner."""
+from serving.rows import FEW, MAX_ROWS, RowReader
 
 Numbers = npt.NDArray[np.float64]
 

@@ -13,20 +13,27 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from serving.columns import Column
 from serving.problems import SHOWN, Problem, Violation, did_you_mean, invalid, malformed
 
 MAX_ROWS = 10_000
+FEW = 16
+"""Up to so many rows are read one by one, as long as all is well with them: that begins sooner."""
 ENOUGH = 100
 
 _decode = msgspec.json.Decoder().decode
+_values = msgspec.structs.astuple
 
-Row = Sequence[float | None]
+Row: TypeAlias = Sequence[float | None]
 """One row in tensor order; None and NaN are both missing."""
+Rows: TypeAlias = Sequence[Row] | npt.NDArray[np.float32]
+"""Few rows, or many as a tensor of shape (rows, columns)."""
 
 
 class RowReader:
@@ -56,12 +63,12 @@ class RowReader:
         self._decode = msgspec.json.Decoder(struct | list[struct]).decode  # type: ignore[valid-type]
         self._listed = msgspec.defstruct(
             "ListedRow",
-            [(f"f{index}", column.listed_type()) for index, column in enumerate(columns)],
+            [(f"f{index}", column.json_type()) for index, column in enumerate(columns)],
             array_like=True,
             forbid_unknown_fields=True,
             gc=False,
         )
-        self._whole = [index for index, column in enumerate(columns) if column.type == "integer"]
+        self._whole = [index for index, column in enumerate(columns) if column.type == "integer" and not column.missing]
         looked_up = [(index, column.lookup()) for index, column in enumerate(columns)]
         self._lookups = [(index, lookup) for index, lookup in looked_up if lookup is not None]
         self._coded = [
@@ -71,7 +78,7 @@ class RowReader:
             if column.missing and column.type in ("number", "integer")
         ]
 
-    def read(self, body: bytes) -> tuple[list[Row], bool]:
+    def read(self, body: bytes) -> tuple[Rows, bool]:
         """Rows of a body that is one object or a list of them, and whether it was a list.
 
         Raises:
@@ -80,36 +87,28 @@ class RowReader:
         try:
             decoded = self._decode(body)
             many = type(decoded) is list
-            structs = decoded if many else [decoded]
-            if 0 < len(structs) <= MAX_ROWS:
-                values = [list(msgspec.structs.astuple(each)) for each in structs]
-                # The decoder keeps the last of two equal fields. One colon per field means that there are none; a
-                # colon inside a text only sends the body to the careful reader.
-                if body.count(b":") == sum(len(row) - self._fill(row) for row in values):
-                    return [self._numbers(row) for row in values], many
+            table = list(map(_values, decoded)) if many else [_values(decoded)]
+            # The decoder keeps the last of two equal fields. One colon per field means that there are none; a colon
+            # inside a text only sends the body to the careful reader.
+            fields = sum(len(values) - values.count(msgspec.UNSET) for values in table)
+            if 0 < len(table) <= MAX_ROWS and body.count(b":") == fields:
+                return self._typed(table), many
         except (ValueError, LookupError, RecursionError):  # the careful reader says what it was
             pass
         value = parse(body)
         many = isinstance(value, list)
         return self.check(value if isinstance(value, list) else [value], many), many
 
-    def strict(self, table: Sequence[Sequence[object]]) -> list[Row]:
+    def strict(self, table: Sequence[Sequence[object]]) -> Rows:
         """Rows as lists of values in contract order, if every value is plainly right.
 
         Raises:
             ValueError: One may not be, which `check` judges.
             LookupError: The same.
         """
-        rows = []
-        for listed in table:
-            values = list(msgspec.structs.astuple(msgspec.convert(listed, self._listed)))
-            for index in self._whole:
-                if values[index] is not None and values[index] % 1:
-                    raise ValueError
-            rows.append(self._numbers(values))
-        return rows
+        return self._typed(list(map(_values, msgspec.convert(table, list[self._listed]))))  # type: ignore[name-defined]
 
-    def check_table(self, names: Sequence[str], table: Sequence[Sequence[object]]) -> list[Row]:
+    def check_table(self, names: Sequence[str], table: Sequence[Sequence[object]]) -> Rows:
         """Rows as lists of values, all as long as `names`, which says what they are; judged as `check` does.
 
         Raises:
@@ -141,14 +140,23 @@ class RowReader:
             raise invalid(violations)
         return checked
 
-    def _fill(self, values: list[Any]) -> int:
-        """Write null for what was left out; how many there were."""
-        left_out = values.count(msgspec.UNSET)
-        if left_out:
-            values[:] = [None if value is msgspec.UNSET else value for value in values]
-        return left_out
+    def _typed(self, table: Sequence[tuple[Any, ...]]) -> Rows:
+        """The numbers of values that have the types of their columns.
 
-    def _numbers(self, values: list[Any]) -> Row:
+        Raises:
+            ValueError: A value is not whole, or a code of another kind.
+            LookupError: It is no code.
+        """
+        if len(table) > FEW:
+            return self._by_column(list(zip(*table, strict=True)))
+        return [self._by_value(list(values)) for values in table]
+
+    def _by_value(self, values: list[Any]) -> Row:
+        if msgspec.UNSET in values:
+            values[:] = [None if value is msgspec.UNSET else value for value in values]
+        for index in self._whole:
+            if values[index] is not None and values[index] % 1:
+                raise ValueError
         for index, known in self._lookups:
             values[index] = known[values[index]]
         for index, low, high, missing, number in self._coded:
@@ -156,6 +164,24 @@ class RowReader:
             if value is not None and (not low <= value <= high or value in missing):
                 values[index] = number(value)
         return values
+
+    def _by_column(self, columns: list[Any]) -> npt.NDArray[np.float32]:
+        """As `_by_value`, five times faster where there are many."""
+        for index, values in enumerate(columns):
+            if msgspec.UNSET in values:
+                columns[index] = [None if value is msgspec.UNSET else value for value in values]
+        for index, known in self._lookups:
+            columns[index] = [known[value] for value in columns[index]]
+        numbers = np.array(columns, dtype=np.float64)  # None becomes NaN
+        if (numbers[self._whole] % 1 > 0).any():
+            raise ValueError
+        for index, low, high, missing, number in self._coded:
+            column = numbers[index]
+            codes = [code for code in missing if not isinstance(code, str)]
+            odd = ~np.isnan(column) & (~((low <= column) & (column <= high)) | np.isin(column, codes))
+            for position in np.flatnonzero(odd):
+                column[position] = number(columns[index][position])
+        return numbers.T.astype(np.float32)
 
     def _check_row(self, row: object, number: int | None, violations: list[Violation]) -> Row:
         if not isinstance(row, Mapping):

@@ -95,4 +95,9 @@ def _number(feature: dict[str, Any], value: Any) -> float:
 def _value(feature: dict[str, Any], number: float) -> Any:
     if feature["codes"]:
         return feature["codes"][int(number)]
-    return bool(number) if feature["type"] == "boolean" else number
+    match feature["type"]:
+        case "boolean":
+            return bool(number)
+        case "integer":
+            return int(number)
+    return number

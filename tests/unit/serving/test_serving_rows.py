@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from serving.bundle import Model
 from serving.columns import Column
-from serving.matrix import FEW, check_matrix
+from serving.matrix import check_matrix
 from serving.problems import Problem
-from serving.rows import MAX_ROWS, RowReader
+from serving.rows import FEW, MAX_ROWS, RowReader
 from tabular.contract import load_contract
 from tabular.reading import read_site
 from tabular.tensors import to_tensor
@@ -79,6 +79,30 @@ def test_both_readers_agree_on_heart_rows(heart: Model, changes: dict[str, Any])
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(["stem length", "petals", "colour", "wild", "petal"], VALUES)))
 def test_both_readers_agree_on_strings_and_missing_codes(flowers: Model, row: dict[str, Any]) -> None:
     fast, careful = both(flowers.rows, row)
+    assert fast == careful
+
+
+def of_many(reader: RowReader, row: dict[str, Any], others: dict[str, Any]) -> tuple[Any, Any]:
+    """As `both`, the row being the first of many; numbers as the model gets them."""
+    rows = [row, *[others] * FEW]
+
+    def tensor(read: Callable[[], Any]) -> Any:
+        return outcome(lambda: np.array(read(), dtype=np.float32).tolist())
+
+    return tensor(lambda: reader.read(json.dumps(rows).encode())[0]), tensor(lambda: reader.check(rows))
+
+
+@settings(deadline=None)
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(ROW, VALUES)))
+def test_a_row_among_many_is_judged_as_it_is_alone(heart: Model, changes: dict[str, Any]) -> None:
+    fast, careful = of_many(heart.rows, {**ROW, **changes}, {name: ROW[name] for name in ("age", "sex", "cp")})
+    assert fast == careful
+
+
+@settings(deadline=None)
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(["stem length", "petals", "colour", "wild"], VALUES)))
+def test_strings_and_missing_codes_among_many(flowers: Model, row: dict[str, Any]) -> None:
+    fast, careful = of_many(flowers.rows, row, {"petals": 99, "colour": "none", "wild": True, "stem length": -1})
     assert fast == careful
 
 
