@@ -15,20 +15,8 @@ from serving.app import App
 from serving.bundle import Model, load
 from serving.metrics import Metrics
 from serving.traffic import Routing, TrafficTable
+from tests.served import Answer
 from tests.serving_bundle import flower_bundle, heart_bundle
-
-
-@dataclass(frozen=True)
-class Response:
-    """What came back."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
 
 
 @dataclass(frozen=True)
@@ -45,12 +33,12 @@ class Asker:
         method: str = "POST",
         headers: Mapping[str, str] | None = None,
         chunk: int | None = None,
-    ) -> Response:
+    ) -> Answer:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         given = {"content-type": "application/json", "content-length": str(len(data)), **(headers or {})}
         return asyncio.run(self._ask(path, data, method, given, chunk or len(data) or 1))
 
-    async def _ask(self, path: str, body: bytes, method: str, headers: Mapping[str, str], chunk: int) -> Response:
+    async def _ask(self, path: str, body: bytes, method: str, headers: Mapping[str, str], chunk: int) -> Answer:
         parts = [body[start : start + chunk] for start in range(0, len(body), chunk)] or [b""]
         sent: list[Any] = []
 
@@ -67,7 +55,7 @@ class Asker:
         await self.app(scope, receive, send)
         start, end = sent
         returned = {name.decode(): value.decode() for name, value in start["headers"]}
-        return Response(start["status"], returned, end["body"])
+        return Answer(start["status"], returned, end["body"])
 
 
 @pytest.fixture(scope="session")

@@ -100,6 +100,7 @@ def test_lines_are_written_while_the_server_runs(tmp_path: Path) -> None:
     path = tmp_path / "log"
     lines = Lines(path, 100, 2)
     asyncio.run(asyncio.wait_for(add(), 30))
+    assert path.read_bytes() == b"one\ntwo\n"
 
 
 def test_files_turn_over_and_their_number_is_bounded(tmp_path: Path) -> None:
