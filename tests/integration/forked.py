@@ -101,6 +101,8 @@ def _serve(path: str) -> None:
     from project.determinism import PINNED
     from project.telemetry import opt_out
 
+    said = os.dup(1)  # by us alone: matplotlib, say, tells ZenML's console of the fonts it finds the first time
+    os.dup2(2, 1)
     os.environ.update(PINNED)
     opt_out()
     quieten()
@@ -112,7 +114,8 @@ def _serve(path: str) -> None:
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(path)
         server.listen()
-        os.write(1, b"ready\n")
+        os.write(said, b"ready\n")
+        os.close(said)
         while sys.stdin not in select.select([sys.stdin, server], [], [])[0]:
             connection, _ = server.accept()
             if os.fork() == 0:
