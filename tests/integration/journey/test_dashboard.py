@@ -19,6 +19,7 @@ from tests.integration.project_copy import free_port, zenml_of
 
 pytestmark = pytest.mark.browser
 SCREENSHOTS = REPORTS / "dashboard"
+DAEMON = "zenml.services.local.local_daemon_entrypoint"
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +38,10 @@ def dashboard(journey: Journey) -> Iterator[str]:
         token = _ask(url, "POST", "/login", b"username=default&password=")["access_token"]
         answers = {"email_opted_in": False, "user_metadata": {"finished_onboarding_survey": True}}
         _ask(url, "PUT", "/current-user", json.dumps(answers).encode(), token)
+        (daemon,) = [process for process in project.processes() if DAEMON in process.cmdline()]
         yield url
         zenml("logout", "--local")
+        daemon.wait(60)  # logout asks it to end and does not wait
 
 
 @pytest.fixture(scope="module")
