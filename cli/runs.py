@@ -27,17 +27,20 @@ if TYPE_CHECKING:
     from tabular.batch import BatchFiles, BatchSettings, BatchSummary
     from tabular.drift import DriftSettings
 
-HEAVY = (
-    "great_expectations",
+ASIDE = (
     "tabular.check_summary",
+    "great_expectations",
     "tracking.mlflow_log",
     "mlflow.sklearn",
+    "mlflow.store.tracking.sqlalchemy_store",
     "skops.io",
     "sklearn.calibration",
     "matplotlib.figure",
     "evidently",
 )
-"""What the steps of a local run import last and longest, in the order of need."""
+"""What the steps of a local run import last and longest, in the order of need: the second process does."""
+MEANWHILE = ("sklearn.model_selection", "sklearn.ensemble", "sklearn.linear_model", "skl2onnx", "onnxruntime")
+"""What the first process needs after the checks, which run in the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +81,10 @@ def begin(stack: str | None, dataset: str, cache: bool, debug: bool, imports: Se
     from stacks.selection import runs_here, use_stack
 
     if imports and stack and runs_here(stack):
-        aside.start(imports, quiet=not debug)
+        aside.start(imports, MEANWHILE, quiet=not debug)
     chosen = use_stack(stack)
     if imports and runs_here(chosen):
-        aside.start(imports, quiet=not debug)
+        aside.start(imports, MEANWHILE, quiet=not debug)
     show_progress(debug)
     session = Session(chosen, contract, config, drift, rollout, cache)
     _follow_rollback(session)

@@ -2,6 +2,7 @@
 
 Importing takes half of a run's time, and one Python process imports on one core. A step hands over a pure function and
 its arguments, and takes back the result; where no second process runs, the function runs here, with the same result.
+The second process answers between two imports, and while the first waits for an answer, it imports what it needs next.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import atexit
 import importlib
 import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
@@ -24,13 +26,15 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _process: subprocess.Popen[bytes] | None = None
+_meanwhile: list[str] = []
 
 
-def start(modules: Sequence[str], quiet: bool = True) -> None:
+def start(modules: Sequence[str], meanwhile: Sequence[str] = (), quiet: bool = True) -> None:
     """Start the second process and let it import `modules`; it ends with this one, also when this one is killed.
 
     Args:
         modules: In the order in which they will be needed.
+        meanwhile: What this process imports as soon as it has to wait for the second one.
         quiet: Whether what its libraries print is dropped; results and errors come back in any case.
     """
     global _process  # noqa: PLW0603  one per process
@@ -43,6 +47,7 @@ def start(modules: Sequence[str], quiet: bool = True) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL if quiet else None,
     )
+    _meanwhile[:] = meanwhile
     atexit.register(_stop)
 
 
@@ -57,6 +62,8 @@ def run(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     try:
         pickle.dump((function, args, kwargs), _process.stdin)
         _process.stdin.flush()
+        while _meanwhile and not select.select([_process.stdout], [], [], 0)[0]:
+            importlib.import_module(_meanwhile.pop(0))
         done, value = pickle.load(_process.stdout)  # noqa: S301 - written by our own child through its own pipe
     except (OSError, EOFError, pickle.UnpicklingError):
         _stop()
@@ -79,9 +86,10 @@ def _serve(modules: Sequence[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the first process's to handle
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not get between the answers
-    for module in modules:
-        importlib.import_module(module)
+    waiting = list(modules)
     while True:
+        while waiting and not select.select([requests], [], [], 0)[0]:
+            importlib.import_module(waiting.pop(0))
         try:
             function, args, kwargs = pickle.load(requests)  # noqa: S301 - as above
         except EOFError:
