@@ -1,11 +1,11 @@
 """What this server and others make of one core, with one model and the same rows.
 
-    .venv/bin/python -m benchmarks.serving [--peers mlflow sketch ...] [--seconds 4] [--rounds 3] [--quick]
+    .venv/bin/python -m benchmarks.serving [--peers mlflow sketch ...] [--rounds 12] [--quick]
 
-Each server runs on core 0, the load comes from core 1. All are up at once and are measured in turns, so that a slow
-minute of the machine falls on all of them; figures are medians, and only their ratios mean something elsewhere. The
-first run makes an environment for each peer below build/. Needs Linux, two cores, wrk, and Go or vegeta. A run of
-everything writes docs/serving-benchmark.md.
+Each server runs on core 0, the load comes from core 1. All are up at once and are measured in many short turns, so
+that a slow moment of the machine falls on all of them; figures are medians, ratios the medians of those within a
+round, and only ratios mean something elsewhere. The first run makes an environment for each peer below build/. Needs
+Linux, two cores, wrk, and Go or vegeta. A run of everything writes docs/serving-benchmark.md.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ from benchmarks.serving.servers import SERVERS, Server, ours
 SERVER_CORE, LOAD_CORE, BOTH = "0", "1", "0,1"
 CONNECTIONS = {1: 16, 100: 16, 10_000: 2}
 """Kept-alive connections, by rows in a request."""
-RATE = 1000
+SECONDS = {1: 1, 100: 1, 10_000: 3}
+"""Of a turn, by rows in a request: what takes longest answers ten in it."""
+RATE, RATE_SECONDS = 1000, 12
 STEADY = ("hello", "sketch", OURS, "fastapi-onnx", "mlserver-onnx")
 """Servers that may keep up with `RATE`."""
 STARTS = 5
@@ -48,9 +50,8 @@ def main() -> None:
     )
     names = [server.name for server in SERVERS if server.name != OURS]
     parser.add_argument("--peers", nargs="*", choices=names, default=names, help="beside ours (default: all)")
-    parser.add_argument("--seconds", type=int, default=4, help="of each measurement (default: %(default)d)")
-    parser.add_argument("--rounds", type=int, default=3, help="of single rows; of several, one less (default: 3)")
-    parser.add_argument("--quick", action="store_true", help="single rows alone, one round of two seconds")
+    parser.add_argument("--rounds", type=int, default=12, help="of single rows; of several, a quarter (default: 12)")
+    parser.add_argument("--quick", action="store_true", help="single rows alone")
     parser.add_argument("--prepare", action="store_true", help="make the environments and stop")
     options = parser.parse_args()
     chosen = [server for server in SERVERS if server.name in (OURS, *options.peers)]
@@ -61,28 +62,26 @@ def main() -> None:
     generator = vegeta()
     if options.prepare:
         return
-    if options.quick:
-        options.seconds, options.rounds = 2, 1
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # which stops the servers too
     found = Found()
     with ExitStack() as stack:
         running = _start(stack, chosen, found)
-        found.rates[1], found.cpu = _saturate(running, 1, options.seconds, options.rounds)
+        found.rates[1], found.cpu = _saturate(running, 1, options.rounds)
         found.memory = {name: sum(each.memory()) for name, each in running.items()}
         found.worker = running[OURS].memory()[0]
         _keep(found)
         if not options.quick:
             for size in (100, 10_000):
-                found.rates[size], _ = _saturate(running, size, options.seconds, max(options.rounds - 1, 1))
+                found.rates[size], _ = _saturate(running, size, max(options.rounds // 4, 1))
                 _keep(found)
             for question in _asked(running):
                 if question.server in STEADY:
                     _say(f"{question.label} at {RATE}/s")
                     found.latencies[question.label] = at_rate(
-                        generator, running[question.server], question, RATE, 3 * options.seconds, LOAD_CORE
+                        generator, running[question.server], question, RATE, RATE_SECONDS, LOAD_CORE
                     )
     if not options.quick:
-        found.workers = _scale(options.seconds)
+        found.workers = _scale(options.rounds)
         found.together = microseconds_together(json.loads((BUNDLE / "manifest.json").read_bytes())["digest"])
         if options.peers == names:
             write(found, environments, "python -m benchmarks.serving")
@@ -109,9 +108,10 @@ def _asked(running: Mapping[str, Running]) -> list[Question]:
 
 
 def _saturate(
-    running: Mapping[str, Running], count: int, seconds: int, rounds: int
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Requests per second and µs of CPU time per request, by label: medians of rounds in which everyone has a turn."""
+    running: Mapping[str, Running], count: int, rounds: int
+) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Requests per second of each round, in which everyone has a turn, and median µs of CPU per request, by label."""
+    seconds = SECONDS[count]
     rates: dict[str, list[float]] = defaultdict(list)
     cpu: dict[str, list[float]] = defaultdict(list)
     for number in range(rounds):
@@ -126,22 +126,18 @@ def _saturate(
             answered = max(rate * seconds, 1)  # none is, where one request takes longer than this
             cpu[question.label].append((server.cpu_seconds() - before) / answered * 1e6)
             _say(f"{count} rows, round {number + 1} of {rounds}: {question.label} {rate:,.0f} requests/s")
-    return _medians(rates), _medians(cpu)
+    return dict(rates), {label: statistics.median(each) for label, each in cpu.items()}
 
 
-def _medians(found: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    return {name: statistics.median(each) for name, each in found.items()}
-
-
-def _scale(seconds: int) -> dict[int, float]:
-    """Requests per second of ours on two cores, which the load shares, by workers."""
+def _scale(rounds: int) -> dict[int, list[float]]:
+    """Requests per second in each round of ours on two cores, which the load shares, by workers."""
     rates: dict[int, list[float]] = {1: [], 2: []}
     with ExitStack() as stack:
         running = {n: stack.enter_context(Running(ours(f"ours-{n}", n), PREDICT, BOTH)) for n in rates}
-        for _ in range(3):
+        for _ in range(rounds):
             for workers, server in running.items():
-                rates[workers].append(saturate(server, PREDICT, 1, seconds, CONNECTIONS[1], BOTH))
-    return {workers: statistics.median(each) for workers, each in rates.items()}
+                rates[workers].append(saturate(server, PREDICT, 1, SECONDS[1], CONNECTIONS[1], BOTH))
+    return rates
 
 
 def _keep(found: Found) -> None:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from string import Template
 
 from benchmarks.serving.environments import OURS, versions
@@ -30,8 +31,8 @@ PACKAGES = {
 class Found:
     """What was measured."""
 
-    rates: dict[int, dict[str, float]] = field(default_factory=dict)
-    """Requests per second by label, by rows in a request."""
+    rates: dict[int, dict[str, list[float]]] = field(default_factory=dict)
+    """Requests per second of each round by label, by rows in a request."""
     cpu: dict[str, float] = field(default_factory=dict)
     """µs of CPU time per single row, by label."""
     ready: dict[str, float] = field(default_factory=dict)
@@ -42,8 +43,8 @@ class Found:
     """ms at a fixed rate, sorted, by label."""
     worker: float = 0.0
     """Resident MiB of one worker of ours."""
-    workers: dict[int, float] = field(default_factory=dict)
-    """Requests per second of ours on both cores, by workers."""
+    workers: dict[int, list[float]] = field(default_factory=dict)
+    """Requests per second of each round of ours on both cores, by workers."""
     together: dict[int, float] = field(default_factory=dict)
     """Microseconds of the model, by rows predicted at once."""
 
@@ -62,7 +63,6 @@ def write(found: Found, environments: Sequence[str], command: str) -> None:
     """Write the page."""
     template = Template(Path(__file__).with_name("page.md").read_text())
     PAGE.parent.mkdir(exist_ok=True)
-    one, two = found.workers[1], found.workers[2]
     PAGE.write_text(
         template.substitute(
             tables(found),
@@ -71,7 +71,7 @@ def write(found: Found, environments: Sequence[str], command: str) -> None:
             versions="\n".join(f"- {', '.join(versions(name, PACKAGES[name]))}" for name in environments),
             ready=f"{found.ready[OURS]:.2f}",
             worker=f"{found.worker:.0f}",
-            scaling=f"{two / one:.2f}",
+            scaling=_ratio(found.workers[2], found.workers[1]),
             together=_table(
                 ("rows at once", "µs", "µs a row"),
                 [(str(size), f"{taken:.1f}", f"{taken / size:.1f}") for size, taken in found.together.items()],
@@ -85,12 +85,12 @@ def write(found: Found, environments: Sequence[str], command: str) -> None:
 def _single(found: Found) -> str:
     rates = found.rates[1]
     rows = []
-    for label, rate in rates.items():
-        server = next(each.server for each in QUESTIONS if each.label == label)
-        ratios = [_ratio(rate, rates.get(other)) for other in (SKETCH, HELLO)]
-        faster = _ratio(rates[OUR_PREDICT], rate)
+    for label, each in rates.items():
+        server = next(question.server for question in QUESTIONS if question.label == label)
+        ratios = [_ratio(each, rates.get(other)) for other in (SKETCH, HELLO)]
+        faster = _ratio(rates[OUR_PREDICT], each)
         costs = [f"{found.cpu[label]:,.0f}", f"{found.ready[server]:.1f}", f"{found.memory[server]:.0f}"]
-        rows.append((label, f"{rate:,.0f}", *ratios, faster, *costs))
+        rows.append((label, f"{median(each):,.0f}", *ratios, faster, *costs))
     heads = ("requests/s", "of the sketch", "of hello world", "ours is faster", "CPU µs", "ready after, s", "MiB")
     return _table(("server", *heads), rows)
 
@@ -101,8 +101,8 @@ def _batches(found: Found) -> str:
     for label in found.rates[sizes[0]]:
         row = [label]
         for size in sizes:
-            rate = found.rates[size][label]
-            row += [f"{rate * size:,.0f}", _ratio(found.rates[size][OUR_PREDICT], rate)]
+            rates = found.rates[size][label]
+            row += [f"{median(rates) * size:,.0f}", _ratio(found.rates[size][OUR_PREDICT], rates)]
         rows.append(tuple(row))
     heads = [head for size in sizes for head in (f"rows/s, {size:,} a request", "ours is faster")]
     return _table(("server", *heads), rows)
@@ -117,10 +117,11 @@ def _latency(found: Found) -> str:
     return _table(("server", "p50 ms", "p99 ms", "p99.9 ms"), rows)
 
 
-def _ratio(rate: float, other: float | None) -> str:
-    if not other:
+def _ratio(rates: Sequence[float], others: Sequence[float] | None) -> str:
+    """The median of the ratios within a round: what slows the machine for seconds slows both."""
+    if not others:
         return "–"
-    ratio = rate / other
+    ratio = median(rate / other for rate, other in zip(rates, others, strict=True))
     return f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.2f}" if ratio < 2 else f"{ratio:.1f}"
 
 
