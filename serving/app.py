@@ -112,7 +112,7 @@ class App:
                         return None
                     request.body = body
                 if request.body and route.types:
-                    check_type(route, request.headers.get(b"content-type", b""))
+                    check_type(route, request.headers)
                 answer = await self.answer(route, request)
         except Problem as problem:
             status = int(problem.status)

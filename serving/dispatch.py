@@ -69,12 +69,18 @@ def refusal(method: str, path: str) -> Problem:
     return Problem(HTTPStatus.NOT_FOUND, "not-found", f"there is nothing at {path[:80]!r}{did_you_mean(path, known)}")
 
 
-def check_type(route: Route, content_type: bytes) -> None:
-    """Refuse a body of a media type that the route does not take; none given is taken as the first.
+def check_type(route: Route, headers: Mapping[bytes, bytes]) -> None:
+    """Refuse a body that is compressed, or of a media type that the route does not take; none given is the first.
 
     Raises:
         Problem: It is another.
     """
+    encoding = headers.get(b"content-encoding", b"identity")
+    if encoding.lower() != b"identity":
+        detail = f"content-encoding is {encoding.decode('latin-1')[:80]!r}; send the body as it is"
+        accepted = [(b"accept-encoding", b"identity")]  # RFC 9110, 15.5.16
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail, headers=accepted)
+    content_type = headers.get(b"content-type", b"")
     if not content_type or content_type in route.types:
         return
     kind = content_type.split(b";")[0].strip().lower()

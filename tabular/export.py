@@ -26,12 +26,15 @@ def to_onnx(model: Pipeline, columns: int) -> bytes:
     """
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
+    from sklearn.preprocessing import OneHotEncoder
 
     try:
         graph = convert_sklearn(
             model,
             initial_types=[(INPUT, FloatTensorType([None, columns]))],
             final_types=None,
+            custom_conversion_functions={OneHotEncoder: _one_hot},
+            custom_shape_calculators={OneHotEncoder: _one_hot_shape},
             options={id(model): {"zipmap": False, "output_class_labels": False}},
             target_opset=OPSET,
         )
@@ -91,6 +94,36 @@ def size(onnx: bytes) -> tuple[int, int]:
         if node.op_type.startswith("TreeEnsemble") and attribute.name == "nodes_nodeids"
     ]
     return len(onnx), sum(trees) or len(graph.node)
+
+
+def _one_hot(scope: Any, operator: Any, container: Any) -> None:
+    """All columns at once: the converter's own three operators a column took half of a single row's time.
+
+    A cell that equals none of its column's codes gives zeros, as with `handle_unknown="ignore"`.
+    """
+    from onnx import TensorProto
+
+    codes = operator.raw_operator.categories_
+    column_of = [column for column, known in enumerate(codes) for _ in known]
+    columns, known, spread, equal = (
+        scope.get_unique_variable_name(f"one_hot_{name}") for name in ("columns", "codes", "spread", "equal")
+    )
+    container.add_initializer(columns, TensorProto.INT64, [len(column_of)], column_of)
+    container.add_initializer(known, TensorProto.FLOAT, [1, len(column_of)], np.concatenate(codes).tolist())
+    (given,), (encoded,) = operator.inputs, operator.outputs
+    for kind, inputs, output, attributes in (
+        ("Gather", [given.full_name, columns], spread, {"axis": 1}),
+        ("Equal", [spread, known], equal, {}),
+        ("Cast", [equal], encoded.full_name, {"to": TensorProto.FLOAT}),
+    ):
+        name = scope.get_unique_operator_name(kind)
+        container.add_node(kind, inputs, output, op_version=OPSET, name=name, **attributes)
+
+
+def _one_hot_shape(operator: Any) -> None:
+    from skl2onnx.common.data_types import FloatTensorType
+
+    operator.outputs[0].type = FloatTensorType([None, sum(map(len, operator.raw_operator.categories_))])
 
 
 def _sort_opsets(graph: Any) -> None:

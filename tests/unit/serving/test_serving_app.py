@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -164,6 +165,13 @@ def test_wrong_method_or_path(ask: Asker, method: str, path: str, status: int, a
 )
 def test_content_type(ask: Asker, content_type: str, status: int) -> None:
     assert ask(body=ROW, headers={"content-type": content_type}).status == status
+
+
+def test_a_compressed_body_is_refused_by_its_header(ask: Asker) -> None:
+    response = ask(body=gzip.compress(json.dumps(ROW).encode()), headers={"content-encoding": "gzip"})
+    assert (response.status, response.headers["accept-encoding"]) == (415, "identity")
+    assert response.json["detail"] == "content-encoding is 'gzip'; send the body as it is"
+    assert ask(body=ROW, headers={"content-encoding": "Identity"}).status == 200
 
 
 @pytest.mark.parametrize(
