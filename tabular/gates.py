@@ -108,9 +108,9 @@ def parity(difference: float, worst: float) -> Verdict:
 def behaviour(observations: Sequence[Observation]) -> list[Verdict]:
     """One verdict per failed observation, or one that counts them."""
     failed = [Verdict("behaviour", passed=False, reason=seen.reason) for seen in observations if not seen.passed]
-    return failed or [
-        Verdict("behaviour", passed=True, reason=f"{len(observations)} of {len(observations)} tests hold")
-    ]
+    count = len(observations)
+    held = f"{count} of {count} tests hold" if count else "the contract states no tests"
+    return failed or [Verdict("behaviour", passed=True, reason=held)]
 
 
 def at_most(gate: str, value: int, limit: int, unit: str) -> Verdict:

@@ -150,6 +150,7 @@ def test_behaviour_tells_of_each_failure() -> None:
     failed = [Observation(name, passed=False, reason=f"{name} fails") for name in "bc"]
     assert [v.reason for v in behaviour([held, *failed])] == ["b fails", "c fails"]
     assert behaviour([held, held]) == [Verdict("behaviour", passed=True, reason="2 of 2 tests hold")]
+    assert behaviour([]) == [Verdict("behaviour", passed=True, reason="the contract states no tests")]
 
 
 def test_every_gate_runs_in_the_order_of_the_report() -> None:
