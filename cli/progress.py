@@ -6,11 +6,15 @@ import logging
 import os
 import re
 import sys
+import time
 import warnings
 
 STARTED = re.compile(r"Step (\S+) has started")
 FINISHED = re.compile(r"Step (\S+) has finished in ([\d.]+)s")
 CACHED = re.compile(r"Using cached version of step (\S+?)\.?$")
+FOLDS = re.compile(r"(\S+): (\d+ of \d+ folds)$")
+QUIET = 30.0
+"""Seconds after which a line is due where there is no terminal."""
 COLOUR = re.compile(r"\x1b\[[0-9;]*m|`")
 
 
@@ -43,18 +47,33 @@ def show_progress(debug: bool) -> None:
 class ProgressHandler(logging.Handler):
     """Turns ZenML's step messages into lines; on a terminal a running step shows until it ends."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown = time.monotonic()
+
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line, or nothing."""
         text = COLOUR.sub("", record.getMessage())
         if record.name == "deployers.rollout":
             print(f"    {text}", file=sys.stderr, flush=True)
         elif found := STARTED.search(text):
-            if sys.stderr.isatty():
-                print(f"  … {found[1]}", end="\r", file=sys.stderr, flush=True)
+            self._running(found[1])
+        elif record.name == "tabular.scoring" and (found := FOLDS.search(text)):
+            self._running(found[1], found[2])
         elif found := FINISHED.search(text):
             self._line("✓", found[1], f"{float(found[2]):.1f} s")
         elif found := CACHED.search(text):
             self._line("=", found[1], "cached")
 
+    def _running(self, name: str, note: str = "") -> None:
+        """What goes on, in place on a terminal; elsewhere a line now and then, so that a long step is seen to live."""
+        line = f"  … {name}" + (f"{note:>{32 - len(name)}}" if note else "")
+        if sys.stderr.isatty():
+            print(line, end="\r", file=sys.stderr, flush=True)
+        elif note and time.monotonic() - self._shown > QUIET:
+            print(line, file=sys.stderr, flush=True)
+            self._shown = time.monotonic()
+
     def _line(self, sign: str, name: str, note: str) -> None:
         print(f"  {sign} {name:<24}{note:>8}", file=sys.stderr, flush=True)
+        self._shown = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from tabular.contract import Contract
 from tabular.metrics import Classes, Floats, brier, measure, roc_auc, rounded, row_log_loss
 from tabular.training_config import Candidate, Cost, Family, Validation
 
+LOGGER = logging.getLogger(__name__)
 HIGHER_IS_BETTER = frozenset({"roc_auc"})
 
 
@@ -85,10 +87,14 @@ def score_candidate(
         )
     )
     points = grid(space)
-    fits = Parallel(n_jobs=jobs, prefer="threads")(
+    fitting = Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(
         delayed(_fit_and_predict)(contract, candidate.family, points, seed, features, truth, train, test)
         for train, test in splits
     )
+    fits = []
+    for fit in fitting:
+        fits.append(fit)
+        LOGGER.info("score_%s: %d of %d folds", name, len(fits), len(splits))
     best: Scored | None = None
     for index, point in enumerate(points):
         held_out = [of_points[index] for of_points in fits]

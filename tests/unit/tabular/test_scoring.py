@@ -205,7 +205,7 @@ def test_a_space_belongs_to_its_profile() -> None:
 
 def test_profiles_have_their_own_folds(config: TrainingConfig) -> None:
     assert config.validation("quick") == Validation(folds=5, repeats=2)
-    assert config.validation("full") == Validation(folds=10, repeats=5)
+    assert config.validation("full") == Validation(folds=10, repeats=3)
 
 
 def test_a_choice_has_a_threshold_for_two_classes_alone(config: TrainingConfig) -> None:
