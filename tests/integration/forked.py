@@ -124,7 +124,7 @@ def _serve(path: str) -> None:
 
 
 def _forget_ours() -> None:
-    ours = {path.stem for path in ROOT.iterdir()}
+    ours = {path.name for path in ROOT.iterdir() if path.is_dir()}
     for name in [name for name in sys.modules if name.partition(".")[0] in ours]:
         del sys.modules[name]
     sys.path[:] = [entry for entry in sys.path if entry not in ("", str(ROOT))]
@@ -166,6 +166,7 @@ def _attend(connection: socket.socket) -> None:
 def _run(root: str, environment: dict[str, str], arguments: list[str], mounts: Mounts) -> None:
     if mounts:
         _mount(mounts)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background of a shell has ignored
     os.environ.clear()
     os.environ.update(environment)
     tempfile.tempdir = None  # found anew, in this environment

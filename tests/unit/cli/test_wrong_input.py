@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -76,7 +75,7 @@ def test_a_run_that_was_told_to_end() -> None:
 def test_a_store_that_ctrl_c_caught_in_a_transaction() -> None:
     try:
         try:
-            signal.raise_signal(signal.SIGINT)
+            raise KeyboardInterrupt
         except KeyboardInterrupt:
             raise RuntimeError("(sqlite3.OperationalError) database is locked")  # noqa: B904  the context is the point
     except RuntimeError as error:
