@@ -73,11 +73,7 @@ def test_a_run_that_was_told_to_end() -> None:
 
 
 def test_a_store_that_ctrl_c_caught_in_a_transaction() -> None:
-    try:
-        try:
-            raise KeyboardInterrupt
-        except KeyboardInterrupt:
-            raise RuntimeError("(sqlite3.OperationalError) database is locked")  # noqa: B904  the context is the point
-    except RuntimeError as error:
-        known = explained(error)
+    locked = RuntimeError("(sqlite3.OperationalError) database is locked")
+    locked.__context__ = KeyboardInterrupt()
+    known = explained(locked)
     assert (known.exit_code, known.cause) == (Exit.INTERRUPTED, "interrupted; what was serving keeps serving")
