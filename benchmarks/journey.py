@@ -31,7 +31,7 @@ import psutil
 ROOT = Path(__file__).resolve().parent.parent
 LEFT_OUT = shutil.ignore_patterns(".venv", ".git", ".endpoints", "mlruns", "*.db", "reports", "__pycache__", ".*_cache")
 STEP = re.compile(r"✓ (\S+) +([\d.]+) s")
-SAMPLE_SECONDS = 0.5  # reading a proportional size stops a large process for 10 ms; what is imported stays anyway
+SAMPLE_SECONDS = 0.5  # reading a proportional size costs the process time; what is imported stays anyway
 
 
 @dataclass(frozen=True)

@@ -75,8 +75,8 @@ def check_type(route: Route, headers: Mapping[bytes, bytes]) -> None:
     Raises:
         Problem: It is another.
     """
-    encoding = headers.get(b"content-encoding", b"identity")
-    if encoding.lower() != b"identity":
+    encoding = headers.get(b"content-encoding")
+    if encoding is not None and encoding.lower() != b"identity":
         detail = f"content-encoding is {encoding.decode('latin-1')[:80]!r}; send the body as it is"
         accepted = [(b"accept-encoding", b"identity")]  # RFC 9110, 15.5.16
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail, headers=accepted)

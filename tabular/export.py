@@ -97,7 +97,7 @@ def size(onnx: bytes) -> tuple[int, int]:
 
 
 def _one_hot(scope: Any, operator: Any, container: Any) -> None:
-    """All columns at once: the converter's own three operators a column took half of a single row's time.
+    """All columns at once, where the converter has three operators for each: a single row pays for every operator.
 
     A cell that equals none of its column's codes gives zeros, as with `handle_unknown="ignore"`.
     """

@@ -55,7 +55,7 @@ def test_recombined_rows_are_the_hard_case(heart: Data) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_all_categories_are_encoded_at_once(request: pytest.FixtureRequest, name: str) -> None:
-    """Three operators for each of five categories took half of a single row's time."""
+    """The converter's own way is three operators for each category; a single row pays for every operator."""
     data: Data = request.getfixturevalue(name)
     model = build(data.contract, "logistic", {}, seed=7).fit(data.features, data.truth)
     graph = onnx.load_from_string(to_onnx(model, data.features.shape[1])).graph
