@@ -25,10 +25,10 @@ def journey(
     Raises:
         ProjectError: Any step's own failure; what served before goes on serving.
     """
-    from cli.runs import ASIDE, alone, begin, check_target, run_deployment, run_monitoring, run_training
+    from cli.runs import ASIDE, MEANWHILE, alone, begin, check_target, run_deployment, run_monitoring, run_training
 
     started = time.monotonic()
-    session = begin(stack, dataset, cache, debug, ASIDE)
+    session = begin(stack, dataset, cache, debug, ASIDE, MEANWHILE)
     check_target(session, port)
     with alone(session):
         found: dict[str, Any] = summary.training(session, run_training(session, profile, jobs))

@@ -55,7 +55,14 @@ class Session:
     cache: bool
 
 
-def begin(stack: str | None, dataset: str, cache: bool, debug: bool, imports: Sequence[str] = ()) -> Session:
+def begin(
+    stack: str | None,
+    dataset: str,
+    cache: bool,
+    debug: bool,
+    imports: Sequence[str] = (),
+    meanwhile: Sequence[str] = (),
+) -> Session:
     """Read the contract and every config, choose the stack, take over the console.
 
     Args:
@@ -64,6 +71,7 @@ def begin(stack: str | None, dataset: str, cache: bool, debug: bool, imports: Se
         cache: Whether steps may be taken from the cache.
         debug: Whether ZenML's console stays.
         imports: What the second process of a local run imports; without any there is none.
+        meanwhile: What this process imports while it first waits for the second one.
 
     Raises:
         ConfigError: No such contract or stack, or a config that can not be used; nothing has run yet.
@@ -81,10 +89,10 @@ def begin(stack: str | None, dataset: str, cache: bool, debug: bool, imports: Se
     from stacks.selection import runs_here, use_stack
 
     if imports and stack and runs_here(stack):
-        aside.start(imports, MEANWHILE, quiet=not debug)
+        aside.start(imports, meanwhile, quiet=not debug)
     chosen = use_stack(stack)
     if imports and runs_here(chosen):
-        aside.start(imports, MEANWHILE, quiet=not debug)
+        aside.start(imports, meanwhile, quiet=not debug)
     show_progress(debug)
     session = Session(chosen, contract, config, drift, rollout, cache)
     _follow_rollback(session)

@@ -34,13 +34,13 @@ def train(
       python run.py train --bundle models/heart_disease
     """
     from cli import summary
-    from cli.runs import ASIDE, alone, begin, run_training
+    from cli.runs import ASIDE, MEANWHILE, alone, begin, run_training
     from tabular.bundle import check_replaceable, replace_bundle
     from tracking.names import Artifact
 
     if bundle:
         check_replaceable(bundle)  # now, not after minutes of training
-    session = begin(stack, dataset, not no_cache, debug, ASIDE)
+    session = begin(stack, dataset, not no_cache, debug, ASIDE, MEANWHILE)
     with alone(session):
         outputs = run_training(session, "quick" if quick else "full", jobs)
     found = summary.training(session, outputs)
