@@ -23,6 +23,7 @@ from dataclasses import asdict
 
 from benchmarks.serving.batching import microseconds_together
 from benchmarks.serving.environments import BUILD, OURS, make, vegeta
+from benchmarks.serving.layers import shares
 from benchmarks.serving.load import at_rate, saturate
 from benchmarks.serving.model import BUNDLE
 from benchmarks.serving.questions import QUESTIONS, Question
@@ -80,6 +81,7 @@ def main() -> None:
                     found.latencies[question.label] = at_rate(
                         generator, running[question.server], question, RATE, RATE_SECONDS, LOAD_CORE
                     )
+            found.layers = shares(running[OURS], PREDICT, LOAD_CORE, CONNECTIONS[1])
     if not options.quick:
         found.workers = _scale(options.rounds)
         found.together = microseconds_together(json.loads((BUNDLE / "manifest.json").read_bytes())["digest"])

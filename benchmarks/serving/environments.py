@@ -16,11 +16,13 @@ BUILD = ROOT / "build" / "serving-benchmark"
 PEERS = Path(__file__).parent / "peers"
 OURS = "ours"
 """The environment that this runs in."""
+PROFILER = "profiler"
 REQUIREMENTS = {
     "mlflow": ["mlflow==3.17.*", "scikit-learn==1.9.*"],
     "bentoml": ["bentoml==1.4.*", "scikit-learn==1.9.*"],
     "mlserver": ["mlserver==1.7.*", "mlserver-sklearn==1.7.*", "onnxruntime"],
     "seldon": ["seldon-core==1.18.2", "setuptools<81", "scikit-learn", "onnxruntime"],  # it imports pkg_resources
+    PROFILER: ["py-spy==0.4.*"],
     "fastapi": ["fastapi", "uvicorn", "httptools", "uvloop", "onnxruntime==1.32.*"],
 }
 VEGETA = "github.com/tsenart/vegeta/v12@v12.12.0"
@@ -40,7 +42,7 @@ def make(name: str) -> Path:
         subprocess.run([uv, "pip", "install", "--quiet", "--python", folder, *REQUIREMENTS[name]], check=True)
         made.write_text(wanted)
     shutil.copytree(PEERS, folder, dirs_exist_ok=True)
-    if name != "fastapi":
+    if name not in ("fastapi", PROFILER):
         rows = folder / "rows.npz"
         write_training_rows(rows)
         shutil.rmtree(folder / "mlflow_model", ignore_errors=True)

@@ -45,6 +45,8 @@ class Found:
     """Resident MiB of one worker of ours."""
     workers: dict[int, list[float]] = field(default_factory=dict)
     """Requests per second of each round of ours on both cores, by workers."""
+    layers: dict[str, float] = field(default_factory=dict)
+    """Share of each layer in the time of a single row of ours, the largest first."""
     together: dict[int, float] = field(default_factory=dict)
     """Microseconds of the model, by rows predicted at once."""
 
@@ -76,6 +78,7 @@ def write(found: Found, environments: Sequence[str], command: str) -> None:
                 ("rows at once", "µs", "µs a row"),
                 [(str(size), f"{taken:.1f}", f"{taken / size:.1f}") for size, taken in found.together.items()],
             ),
+            layers=_layers(found),
             share=f"{found.together[1] / found.cpu[OUR_PREDICT]:.0%}",
             most=f"{(found.together[1] - found.together[16] / 16) / found.cpu[OUR_PREDICT]:.0%}",
         )
@@ -115,6 +118,12 @@ def _latency(found: Found) -> str:
         for label, taken in found.latencies.items()
     ]
     return _table(("server", "p50 ms", "p99 ms", "p99.9 ms"), rows)
+
+
+def _layers(found: Found) -> str:
+    cpu = found.cpu[OUR_PREDICT]
+    rows = [(name, f"{share:.0%}", f"{share * cpu:.0f}") for name, share in found.layers.items()]
+    return _table(("layer", "share", "µs"), rows)
 
 
 def _ratio(rates: Sequence[float], others: Sequence[float] | None) -> str:

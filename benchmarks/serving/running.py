@@ -55,7 +55,7 @@ class Running:
         self.headers = {"content-type": "application/json"} | ({"x-api-key": key.read_text()} if key.exists() else {})
         with (self.folder / "log").open("wb") as log:
             started = time.monotonic()
-            self._process = psutil.Popen(
+            self.process = psutil.Popen(
                 ["taskset", "--cpu-list", cores, *(part.format_map(named) for part in server.command)],
                 cwd=environment,
                 env={**os.environ, "MODEL": str(BUILD / "model.onnx"), **variables},
@@ -64,6 +64,7 @@ class Running:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        """What was started; its workers are children of it."""
         try:
             while not self._answers(question):
                 self._refuse_to_wait(time.monotonic() - started)
@@ -82,12 +83,12 @@ class Running:
 
     def memory(self) -> list[float]:
         """Resident MiB of each of its processes, the largest first."""
-        family = [self._process, *self._process.children(recursive=True)]
+        family = [self.process, *self.process.children(recursive=True)]
         return sorted((each.memory_info().rss / 2**20 for each in family), reverse=True)
 
     def cpu_seconds(self) -> float:
         """CPU time that it and its processes have used so far."""
-        family = [self._process, *self._process.children(recursive=True)]
+        family = [self.process, *self.process.children(recursive=True)]
         return sum(times.user + times.system for times in (each.cpu_times() for each in family))
 
     def check(self, question: Question, count: int) -> None:
@@ -105,16 +106,16 @@ class Running:
 
     def stop(self) -> None:
         """End it and all that it started."""
-        family = [self._process, *self._process.children(recursive=True)] if self._process.is_running() else []
+        family = [self.process, *self.process.children(recursive=True)] if self.process.is_running() else []
         with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGTERM)
+            os.killpg(self.process.pid, signal.SIGTERM)
         _, alive = psutil.wait_procs(family, STOPPING)
         for process in alive:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
 
     def _refuse_to_wait(self, seconds: float) -> None:
-        if self._process.poll() is not None or seconds > STARTING:
+        if self.process.poll() is not None or seconds > STARTING:
             raise SystemExit(f"{self.name} gave no answer:\n{(self.folder / 'log').read_text()[-2000:]}")
 
     def _answers(self, question: Question) -> bool:
