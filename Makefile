@@ -53,8 +53,9 @@ coverage: .venv/dev ## Run the tests and show which lines none of them runs
 	.venv/bin/python -m pytest --cov --cov-report=term-missing:skip-covered -m "not docker" $(TESTS)
 
 lock: .venv/dev ## Write the locks anew from pyproject.toml; ARGS=--upgrade takes newer versions
-	$(COMPILE) $(filter --upgrade%,$(ARGS)) pyproject.toml --output-file requirements.txt
-	$(COMPILE) --constraint requirements.txt --extra dev pyproject.toml --output-file requirements/dev.txt
+	$(COMPILE) $(filter --upgrade%,$(ARGS)) --extra stores --extra serving pyproject.toml --output-file requirements.txt
+	$(COMPILE) --constraint requirements.txt --all-extras pyproject.toml --output-file requirements/dev.txt
+	$(COMPILE) --constraint requirements.txt pyproject.toml --output-file requirements/steps.txt
 	.venv/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["serving"], sep="\n")' \
 	| $(COMPILE) --constraint requirements.txt - --output-file requirements/serving.txt
 

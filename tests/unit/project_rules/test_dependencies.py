@@ -39,10 +39,12 @@ def requirements(texts: Iterable[str]) -> list[Requirement]:
 def asked() -> Mapping[str, list[Requirement]]:
     table = pyproject()["project"]
     extras = {name: requirements(texts) for name, texts in table["optional-dependencies"].items()}
-    run = [*requirements(table["dependencies"]), *extras["serving"]]
+    steps = requirements(table["dependencies"])
+    run = [*steps, *extras["stores"], *extras["serving"]]
     return {
         "requirements.txt": run,
         "requirements/serving.txt": extras["serving"],
+        "requirements/steps.txt": steps,
         "requirements/dev.txt": [*run, *extras["dev"]],
     }
 
@@ -71,8 +73,8 @@ def test_a_lock_holds_exact_pins_alone(path: str) -> None:
 
 def test_the_locks_agree() -> None:
     for environment in ENVIRONMENTS:
-        run, serving, dev = (locked(path, environment) for path in asked())
-        assert serving.items() <= run.items() <= dev.items()
+        run, serving, steps, dev = (locked(path, environment) for path in asked())
+        assert serving.items() | steps.items() <= run.items() <= dev.items()
 
 
 def test_pyproject_asks_for_every_library_that_is_imported() -> None:
