@@ -1,5 +1,5 @@
 # The images of this tree. `serving`, the default, is the online server on its own lock; `steps` runs the pipelines' steps
-# on the whole lock; `mlflow` is the tracking server of docker-compose.yml.
+# on the whole lock; `mlflow` is the tracking server of docker-compose.yml and, with `zenml`, of k8s/platform.
 #
 #   docker build -t heart-model:dev .
 #   docker build -t steps:dev --target steps .
@@ -75,9 +75,10 @@ USER 10001:0
 
 FROM build AS build-mlflow
 ARG INDEX_URL=
-COPY requirements.txt /lock/
+COPY requirements/mlflow-server.txt /lock/
 RUN env ${INDEX_URL:+UV_DEFAULT_INDEX="$INDEX_URL"} \
-        uv pip install --quiet --python /opt/venv --constraint /lock/requirements.txt mlflow \
+        uv pip install --quiet --python /opt/venv --requirements /lock/mlflow-server.txt \
+    && find /opt/venv -type d -name tests -prune -exec rm -r {} + \
     && mkdir -m 775 /mlflow && chown 10001:0 /mlflow
 
 FROM base AS mlflow
@@ -89,5 +90,23 @@ WORKDIR /mlflow
 USER 10001:0
 EXPOSE 5000
 ENTRYPOINT ["mlflow", "server", "--host", "0.0.0.0", "--backend-store-uri", "sqlite:////mlflow/mlflow.db", "--artifacts-destination", "/mlflow/artifacts"]
+
+FROM build AS build-zenml
+ARG INDEX_URL=
+COPY requirements/zenml-server.txt /lock/
+RUN env ${INDEX_URL:+UV_DEFAULT_INDEX="$INDEX_URL"} \
+        uv pip install --quiet --python /opt/venv --requirements /lock/zenml-server.txt \
+    && find /opt/venv -type d -name tests -prune -exec rm -r {} + \
+    && mkdir -m 775 /zenml && chown 10001:0 /zenml
+
+FROM base AS zenml
+COPY --from=build-zenml /opt/venv /opt/venv
+COPY --from=build-zenml --chown=10001:0 /zenml /zenml
+ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOME=/tmp \
+    ZENML_SERVER=true ZENML_ANALYTICS_OPT_IN=false DO_NOT_TRACK=1
+WORKDIR /zenml
+USER 10001:0
+EXPOSE 8080
+ENTRYPOINT ["uvicorn", "zenml.zen_server.zen_server_api:app", "--host", "0.0.0.0", "--port", "8080", "--no-server-header"]
 
 FROM serving

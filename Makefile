@@ -16,7 +16,7 @@ export GX_ANALYTICS_ENABLED := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format coverage lock image test-docker test-slow sbom
+.PHONY: help run test check format coverage lock image cluster-up platform-up platform-down platform-env test-docker test-cluster test-slow sbom
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -36,7 +36,7 @@ run: .venv/run ## Set up and run the whole journey on this machine
 	.venv/bin/python run.py $(ARGS)
 
 test: .venv/dev ## Set up and run the unit and integration tests
-	.venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not docker" $(TESTS)
+	.venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not docker and not cluster" $(TESTS)
 
 check: .venv/dev ## Set up and run the linters, the type checker and the rules on imports
 	.venv/bin/ruff check .
@@ -50,21 +50,37 @@ format: .venv/dev ## Sort the imports, apply safe fixes and format
 	.venv/bin/ruff format .
 
 coverage: .venv/dev ## Run the tests and show which lines none of them runs
-	.venv/bin/python -m pytest --cov --cov-report=term-missing:skip-covered -m "not docker" $(TESTS)
+	.venv/bin/python -m pytest --cov --cov-report=term-missing:skip-covered -m "not docker and not cluster" $(TESTS)
 
 lock: .venv/dev ## Write the locks anew from pyproject.toml; ARGS=--upgrade takes newer versions
 	$(COMPILE) $(filter --upgrade%,$(ARGS)) --extra stores --extra serving pyproject.toml --output-file requirements.txt
-	$(COMPILE) --constraint requirements.txt --all-extras pyproject.toml --output-file requirements/dev.txt
+	$(COMPILE) --constraint requirements.txt --extra stores --extra serving --extra dev pyproject.toml --output-file requirements/dev.txt
 	$(COMPILE) --constraint requirements.txt pyproject.toml --output-file requirements/steps.txt
-	.venv/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["serving"], sep="\n")' \
-	| $(COMPILE) --constraint requirements.txt - --output-file requirements/serving.txt
+	for name in serving zenml-server mlflow-server; do \
+	  .venv/bin/python -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")' $$name \
+	  | $(COMPILE) --constraint requirements.txt - --output-file requirements/$$name.txt || exit; done
 
 image: ## Build the server's image, heart-model:dev; REGISTRY= and INDEX_URL= choose mirrors
 	docker build --target serving --tag heart-model:dev --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
 	  $(foreach name,REGISTRY INDEX_URL,$(if $($(name)),--build-arg $(name)=$($(name)))) .
 
+cluster-up: .venv/run ## Find a Kubernetes cluster or start one: KUBECONFIG, the command in CLUSTER_UP, minikube, kind
+	@.venv/bin/python -m k8s.platform cluster-up
+
+platform-up: .venv/run ## Put ZenML, MLflow and S3 into the cluster and try them; twice is as good as once
+	@.venv/bin/python -m k8s.platform up
+
+platform-down: .venv/run ## Delete them with all they stored
+	@.venv/bin/python -m k8s.platform down
+
+platform-env: .venv/run ## Print the variables of stacks/minikube.yaml: eval "$$(make -s platform-env)"
+	@.venv/bin/python -m k8s.platform env
+
 test-docker: .venv/dev ## Build the images and run the tests that need a Docker engine
 	.venv/bin/python -m pytest -m docker tests/docker
+
+test-cluster: .venv/dev ## Run the tests that need a cluster and the platform in it
+	.venv/bin/python -m pytest -m cluster tests/cluster
 
 test-slow: .venv/dev ## Run the tests that take minutes: many malformed requests, a soak
 	.venv/bin/python -m pytest --slow -m slow $(TESTS)

@@ -11,7 +11,19 @@ import pytest
 
 from project.paths import ROOT
 
-PACKAGES = ("project", "tabular", "tracking", "steps", "pipelines", "serving", "deployers", "stacks", "cli", "client")
+PACKAGES = (
+    "project",
+    "tabular",
+    "tracking",
+    "steps",
+    "pipelines",
+    "serving",
+    "deployers",
+    "stacks",
+    "cli",
+    "client",
+    "k8s",
+)
 
 
 def modules(package: str) -> list[Path]:

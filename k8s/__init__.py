@@ -1,0 +1,1 @@
+"""What runs on Kubernetes: manifests, and the commands that put them there."""

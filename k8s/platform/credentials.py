@@ -1,0 +1,108 @@
+"""Passwords and keys: made here once, kept by the cluster, never written to a file."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from k8s.platform.programs import apply, found
+from k8s.platform.settings import MODELS, SERVERS
+from project.errors import ProjectError
+from project.paths import ROOT
+
+Values = dict[str, str]
+
+
+def values(name: str, namespace: str = SERVERS) -> Values | None:
+    """What a Secret holds; nothing if there is none."""
+    secret = found("secret", name, namespace)
+    return secret and {key: base64.b64decode(value).decode() for key, value in secret.get("data", {}).items()}
+
+
+def known(name: str, namespace: str = SERVERS) -> Values:
+    """What a Secret holds.
+
+    Raises:
+        ProjectError: There is none.
+    """
+    content = values(name, namespace)
+    if content is None:
+        raise ProjectError(f"the cluster has no Secret {name} in {namespace}", "make platform-up")
+    return content
+
+
+def store(name: str, content: Mapping[str, str], namespace: str = SERVERS) -> None:
+    """Write a Secret."""
+    apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": name,
+                "namespace": namespace,
+                "labels": {"app.kubernetes.io/part-of": "tabular-zenml"},
+            },
+            "data": {key: base64.b64encode(value.encode()).decode() for key, value in content.items()},
+        }
+    )
+
+
+def provide_all() -> str:
+    """Make the Secrets that are missing; one that is there keeps its values.
+
+    Returns:
+        What was done.
+    """
+    made = [name for name, make in _SERVERS.items() if _provide(name, make, SERVERS)]
+    s3 = known("s3")
+    made += ["tabular-s3"] * _provide("tabular-s3", lambda: _client_of(s3), MODELS)
+    made += ["tabular-keys"] * _provide("tabular-keys", _api_keys, MODELS)
+    return f"made {', '.join(made)}" if made else "are there"
+
+
+def _provide(name: str, make: Callable[[], Values], namespace: str) -> bool:
+    if values(name, namespace) is not None:
+        return False
+    store(name, make(), namespace)
+    return True
+
+
+def _zenml() -> Values:
+    return {
+        "ZENML_DEFAULT_USER_PASSWORD": secrets.token_urlsafe(24),
+        "ZENML_SERVER_JWT_SECRET_KEY": secrets.token_hex(32),
+        "ZENML_SECRETS_STORE_ENCRYPTION_KEY": secrets.token_hex(16),
+    }
+
+
+def _mlflow() -> Values:
+    return {
+        "MLFLOW_AUTH_ADMIN_USERNAME": "tabular",
+        "MLFLOW_AUTH_ADMIN_PASSWORD": secrets.token_urlsafe(24),
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(32),
+    }
+
+
+def _s3() -> Values:
+    return {"ROOT_ACCESS_KEY": secrets.token_hex(10), "ROOT_SECRET_KEY": secrets.token_urlsafe(30)}
+
+
+def _client_of(s3: Values) -> Values:
+    return {"AWS_ACCESS_KEY_ID": s3["ROOT_ACCESS_KEY"], "AWS_SECRET_ACCESS_KEY": s3["ROOT_SECRET_KEY"]}
+
+
+def _api_keys() -> Values:
+    """A key for clients of the models, and the file by which their servers know it."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "keys.json"
+        command = [sys.executable, "-m", "serving.keys", "add", "--file", str(file), "--name", "platform"]
+        key = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+        return {"keys.json": file.read_text(encoding="utf-8"), "key": key}
+
+
+_SERVERS: Mapping[str, Callable[[], Values]] = {"zenml": _zenml, "mlflow": _mlflow, "s3": _s3}

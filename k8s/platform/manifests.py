@@ -1,0 +1,125 @@
+"""The overlay with this cluster's images and addresses, put into the cluster and waited for."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from k8s.platform import images
+from k8s.platform.programs import kubectl, listed
+from k8s.platform.settings import PORTS, SERVERS, Settings
+from project.errors import Unreachable
+
+OVERLAYS = Path(__file__).parent / "overlays"
+NEEDED = {
+    "the Gateway API": ("crd", "httproutes.gateway.networking.k8s.io"),
+    "Seldon Core": ("crd", "seldondeployments.machinelearning.seldon.io"),
+    "metrics of pods": ("apiservice", "v1beta1.metrics.k8s.io"),
+}
+"""What others release and people install once for all that runs in a cluster."""
+
+
+def rendered(settings: Settings) -> str:
+    """All objects as YAML; none holds a secret value."""
+    addresses = [f"{settings.host}:{PORTS['mlflow']}", "mlflow:5000", f"mlflow.{SERVERS}:5000"]
+    literals = {
+        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join([*addresses, "localhost:*", "127.0.0.1:*"]),
+        "MLFLOW_ARTIFACTS_DESTINATION": f"s3://{settings.bucket}/mlflow",
+        "MLFLOW_S3_ENDPOINT_URL": settings.url("s3"),  # clients get signed URLs of it
+        "AWS_DEFAULT_REGION": settings.region,
+    }
+    kustomization: dict[str, Any] = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "configMapGenerator": [
+            {"name": "platform-settings", "namespace": SERVERS, "literals": [f"{k}={v}" for k, v in literals.items()]}
+        ],
+        "images": [_image(target, settings.registry) for target in images.TARGETS],
+    }
+    with tempfile.TemporaryDirectory(dir=OVERLAYS.parent, prefix=".rendered-") as folder:
+        kustomization["resources"] = ["../overlays/minikube"]
+        (Path(folder) / "kustomization.yaml").write_text(json.dumps(kustomization), encoding="utf-8")
+        return kubectl("kustomize", folder)
+
+
+def _image(target: str, registry: str) -> dict[str, str]:
+    name, _, tag = images.name(target, registry).rpartition(":")
+    return {"name": target, "newName": name, "newTag": tag}
+
+
+def put(settings: Settings) -> str:
+    """Apply all objects.
+
+    Returns:
+        What was done.
+    """
+    options = ("--server-side", "--field-manager", "tabular-platform", "--filename", "-")
+    said = kubectl("apply", *options, stdin=rendered(settings))
+    return f"{len(said.splitlines())} objects"
+
+
+def put_namespaces() -> str:
+    """Make the namespaces first: the Secrets go there before what refers to them."""
+    file = OVERLAYS.parent / "base" / "namespaces.yaml"
+    kubectl("apply", "--server-side", "--field-manager", "tabular-platform", "--filename", str(file))
+    return "are there"
+
+
+def refuse_missing() -> str:
+    """See whether the cluster has what others release.
+
+    Raises:
+        Unreachable: Something is missing.
+    """
+    lacking = [
+        what for what, (kind, name) in NEEDED.items() if not listed(kind, f"--field-selector=metadata.name={name}")
+    ]
+    if lacking:
+        raise Unreachable(
+            f"the cluster lacks {', '.join(lacking)}", "docs/kubernetes.md has the line that installs each"
+        )
+    return ", ".join(NEEDED)
+
+
+def wait_for(deployment: str, seconds: float = 180) -> str:
+    """Wait until a server answers its probe.
+
+    Raises:
+        Unreachable: It does not, with the reason its pod gives.
+    """
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        status = _deployment(deployment)["status"]
+        if status.get("observedGeneration") and status.get("updatedReplicas") == status.get("readyReplicas") == 1:
+            return "ready"
+        time.sleep(0.5)
+    reasons = "; ".join(_reasons(deployment)) or "no pod of it"
+    log = f"kubectl --namespace {SERVERS} logs deployment/{deployment}"
+    raise Unreachable(f"{deployment} is not ready after {seconds:.0f} s: {reasons}", log)
+
+
+def _deployment(name: str) -> dict[str, Any]:
+    (found,) = listed("deployment", "--namespace", SERVERS, f"--field-selector=metadata.name={name}")
+    return found
+
+
+def _reasons(deployment: str) -> Iterator[str]:
+    for pod in listed("pods", "--namespace", SERVERS, f"--selector=app={deployment}"):
+        for condition in pod["status"].get("conditions", []):
+            if condition["type"] == "PodScheduled" and condition["status"] != "True":
+                yield condition.get("message", "not scheduled")
+        for container in pod["status"].get("containerStatuses", []):
+            for kind, state in container["state"].items():
+                if kind != "running":
+                    yield f"{kind}: {state.get('reason', '')} {state.get('message', '')}".strip()[:300]
+
+
+def remove(seconds: float = 300) -> str:
+    """Delete the namespaces with all that is in them, and wait until they are gone."""
+    file = OVERLAYS.parent / "base" / "namespaces.yaml"
+    kubectl("delete", "--ignore-not-found", "--filename", str(file), f"--timeout={seconds:.0f}s", seconds=seconds + 10)
+    return "gone, with their volumes and secrets"
