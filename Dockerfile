@@ -1,5 +1,5 @@
-# The images of this tree. `serving`, the default, is the online server on its own lock; `steps` runs the pipelines' steps
-# on the whole lock; `mlflow` is the tracking server of docker-compose.yml and, with `zenml`, of k8s/platform.
+# The images of this tree. `serving`, the default, is the online server on its own lock; `steps` holds what the pipelines'
+# steps import, and no code of ours; `mlflow` is the tracking server of docker-compose.yml and, with `zenml`, of k8s/platform.
 #
 #   docker build -t heart-model:dev .
 #   docker build -t steps:dev --target steps .
@@ -58,19 +58,27 @@ LABEL org.opencontainers.image.title="heart-model" \
 
 FROM build AS build-steps
 ARG INDEX_URL=
-COPY requirements.txt /lock/
+RUN apt-get update --quiet=2 \
+    && apt-get install --quiet=2 --no-install-recommends binutils >/dev/null \
+    && rm -r /var/lib/apt/lists/*
+COPY requirements/steps.txt requirements/slim-steps.sh /lock/
 RUN env ${INDEX_URL:+UV_DEFAULT_INDEX="$INDEX_URL"} \
-        uv pip install --quiet --python /opt/venv --requirements /lock/requirements.txt
-COPY . /app/
-RUN chmod -R a+rX /app && python -m compileall -q /app
+        uv pip install --quiet --no-compile-bytecode --python /opt/venv --requirements /lock/steps.txt
+RUN cd /opt/venv/lib/python3.11/site-packages && VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH HOME=/tmp sh /lock/slim-steps.sh
+# Where ZenML unpacks the project's code, which comes by the artifact store: any user's group may write there.
+RUN mkdir --mode 775 /app
 
 FROM base AS steps
 COPY --from=build-steps /opt/venv /opt/venv
 COPY --from=build-steps /app /app
-# HOME is where ZenML, MLflow and matplotlib keep their settings; nothing is told to anyone.
+# HOME is where ZenML, MLflow and matplotlib keep their settings; nothing is told to anyone. The pins are those of
+# project/determinism.py; an image for arm64 is built with --build-arg CORETYPE=ARMV8.
+ARG CORETYPE=HASWELL
+ENV OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_CORETYPE=$CORETYPE
 ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOME=/tmp \
-    ZENML_ANALYTICS_OPT_IN=false MLFLOW_DISABLE_TELEMETRY=true GX_ANALYTICS_ENABLED=false DO_NOT_TRACK=1
-WORKDIR /app
+    ZENML_ANALYTICS_OPT_IN=false MLFLOW_DISABLE_TELEMETRY=true GX_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 \
+    GIT_PYTHON_REFRESH=quiet
+WORKDIR /tmp
 USER 10001:0
 
 FROM build AS build-mlflow
