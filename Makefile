@@ -4,6 +4,7 @@ ARGS ?= --stack local
 TESTS ?= tests
 UV := .venv/bin/uv
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+S3_IMAGE = $(shell sed -n 's/.* image: \(versity[^ ]*\).*/\1/p' k8s/platform/overlays/minikube/s3.yaml)
 REVISION = $(shell git describe --always --dirty --abbrev=40 --match='' 2>/dev/null || echo unknown)
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url
 
@@ -16,7 +17,7 @@ export GX_ANALYTICS_ENABLED := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format coverage lock image cluster-up platform-up platform-down platform-env test-docker test-cluster test-slow sbom
+.PHONY: help run test check format coverage lock image cluster-up platform-up platform-down platform-env s3-image test-docker test-cluster test-slow sbom
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -64,7 +65,7 @@ image: ## Build the server's image, heart-model:dev; REGISTRY= and INDEX_URL= ch
 	docker build --target serving --tag heart-model:dev --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
 	  $(foreach name,REGISTRY INDEX_URL,$(if $($(name)),--build-arg $(name)=$($(name)))) .
 
-cluster-up: .venv/run ## Find a Kubernetes cluster or start one: KUBECONFIG, the command in CLUSTER_UP, minikube, kind
+cluster-up: .venv/run ## Find a Kubernetes cluster or start one: eval "$$(make -s cluster-up)"
 	@.venv/bin/python -m k8s.platform cluster-up
 
 platform-up: .venv/run ## Put ZenML, MLflow and S3 into the cluster and try them; twice is as good as once
@@ -75,6 +76,10 @@ platform-down: .venv/run ## Delete them with all they stored
 
 platform-env: .venv/run ## Print the variables of stacks/minikube.yaml: eval "$$(make -s platform-env)"
 	@.venv/bin/python -m k8s.platform env
+
+s3-image: ## Build the S3 server's image from its released module, where it can not be pulled; needs Go
+	CGO_ENABLED=0 GOBIN=$(CURDIR)/build/s3 go install -trimpath -ldflags '-s -w' github.com/versity/versitygw/cmd/versitygw@$(lastword $(subst :, ,$(S3_IMAGE)))
+	docker build --quiet --file k8s/platform/s3.Dockerfile --tag $(S3_IMAGE) build/s3
 
 test-docker: .venv/dev ## Build the images and run the tests that need a Docker engine
 	.venv/bin/python -m pytest -m docker tests/docker

@@ -26,8 +26,13 @@ def platform() -> None:
 
 @platform.command("cluster-up")
 def cluster_up() -> None:
-    """Find a cluster or start one: KUBECONFIG, the command in CLUSTER_UP, minikube, kind."""
-    click.echo(f"cluster: {cluster.choose()}")
+    """Find a cluster or start one: KUBECONFIG, the command in CLUSTER_UP, minikube, kind.
+
+    What it prints on stdout is for the shell to evaluate.
+    """
+    click.echo(cluster.choose(), err=True)
+    if "KUBECONFIG" in os.environ:
+        click.echo(f"export KUBECONFIG={shlex.quote(os.environ['KUBECONFIG'])}")
 
 
 @platform.command()

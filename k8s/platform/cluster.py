@@ -17,7 +17,7 @@ def choose() -> str:
     """The first of: the cluster that answers already, the command in CLUSTER_UP, minikube, kind.
 
     Returns:
-        What was found or started.
+        What was found or started; `KUBECONFIG` of this process names it.
 
     Raises:
         ConfigError: There is nothing to start one with.
@@ -48,4 +48,4 @@ def _by_command(command: str) -> str:
             os.environ["KUBECONFIG"] = line.partition("=")[2].strip("'\"")
     if done.returncode != 0 or not works(*READY):
         raise ProjectError(f"no cluster answers after {command!r} (exit {done.returncode})", "look at what it printed")
-    return f"{command} started it: export KUBECONFIG={os.environ.get('KUBECONFIG', '')}"
+    return f"{command} started it"

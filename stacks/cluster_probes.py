@@ -1,0 +1,131 @@
+"""Try what a stack needs of its cluster and its image registry, quickly and without leaving anything behind."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stacks.probes import Failure, _kubernetes_api, _reason
+from stacks.server import TIMEOUT
+
+ROUTES = ("gateway.networking.k8s.io/v1", "httproutes")
+SELDON = ("machinelearning.seldon.io/v1", "seldondeployments")
+"""API groups and resources of others that deployers write."""
+Right = tuple[str, str, str]
+"""Verb, API group, resource."""
+
+
+def definitions(context: str, needed: Sequence[tuple[str, str]]) -> str:
+    """See whether the cluster knows the kinds of objects that others define.
+
+    Raises:
+        Failure: It does not, or does not answer.
+    """
+    api = _kubernetes_api(context)
+    for group, resource in needed:
+        known = _ask(api, context, "GET", f"/apis/{group}")
+        if known is None or resource not in {each["name"] for each in known["resources"]}:
+            raise Failure(
+                f"{context} knows no {resource}.{group}", "install its chart: docs/kubernetes.md has the line"
+            )
+    return f"{context} knows {', '.join(resource for _, resource in needed)}"
+
+
+def rights(context: str, namespace: str, needed: Mapping[str, Sequence[Right]]) -> str:
+    """Ask the cluster what each account may do.
+
+    Args:
+        context: Of the kubeconfig.
+        namespace: Where they do it.
+        needed: Rights by service account; the empty name is the one that asks.
+
+    Raises:
+        Failure: A right is missing, or the cluster does not answer.
+    """
+    api = _kubernetes_api(context)
+    for account, each in needed.items():
+        for verb, group, resource in each:
+            what = {"namespace": namespace, "verb": verb, "group": group, "resource": resource}
+            user = {"user": f"system:serviceaccount:{namespace}:{account}"} if account else {}
+            kind = "SubjectAccessReview" if account else "SelfSubjectAccessReview"
+            body = {
+                "apiVersion": "authorization.k8s.io/v1",
+                "kind": kind,
+                "spec": {"resourceAttributes": what, **user},
+            }
+            answer = _ask(api, context, "POST", f"/apis/authorization.k8s.io/v1/{kind.lower()}s", body)
+            if answer is None or not answer["status"]["allowed"]:
+                who = f"the service account {account}" if account else "your own user"
+                fix = "make platform-up" if account else f"kubectl --context {context} auth whoami"
+                raise Failure(f"{who} may not {verb} {resource} in {namespace}", fix)
+    return f"{', '.join(account or 'you' for account in needed)} may do what they have to in {namespace}"
+
+
+def name_server(context: str) -> str:
+    """See whether the cluster's own name server has a process that is ready.
+
+    Raises:
+        Failure: It has none, or the cluster does not answer.
+    """
+    selector = urllib.parse.quote("kubernetes.io/service-name=kube-dns")
+    path = f"/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices?labelSelector={selector}"
+    slices = _ask(_kubernetes_api(context), context, "GET", path) or {"items": []}
+    ready = [
+        address
+        for each in slices["items"]
+        for endpoint in each.get("endpoints") or []
+        if (endpoint.get("conditions") or {}).get("ready", True)
+        for address in endpoint["addresses"]
+    ]
+    if not ready:
+        command = f"kubectl --context {context} --namespace kube-system get pods --selector k8s-app=kube-dns"
+        raise Failure("the cluster's name server is not ready: pods find no other by its name", command)
+    return f"{len(ready)} name server{'s' * (len(ready) > 1)} ready"
+
+
+def takes_pushes(scheme: str, uri: str) -> str:
+    """Begin an upload to an image registry and give it up.
+
+    Raises:
+        Failure: It does not answer, or takes no uploads.
+    """
+    host, _, path = uri.partition("/")
+    url = f"{scheme}://{host}/v2/{path}{'/' * bool(path)}doctor/blobs/uploads/"
+    try:
+        request = urllib.request.Request(url, method="POST", data=b"")  # noqa: S310  http or https of the stack's file
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310  the same
+            upload = urllib.parse.urljoin(url, answer.headers["Location"])
+        abort = urllib.request.Request(upload, method="DELETE")  # noqa: S310  the same
+        urllib.request.urlopen(abort, timeout=TIMEOUT).close()  # noqa: S310  the same
+    except urllib.error.HTTPError as error:
+        if error.code in (401, 403):
+            return f"{uri} answers, and asks for docker's login: docker login {host}"
+        raise Failure(f"{uri} takes no image ({error.code})", f"start the registry, or correct {uri}") from None
+    except OSError as error:
+        raise Failure(
+            f"{uri} does not answer: {_reason(error)}", f"start the registry, or docker login {host}"
+        ) from None
+    return f"{uri} takes images"
+
+
+def _ask(api: Any, context: str, method: str, path: str, body: Any = None) -> Any:
+    """What the API server answers; nothing where there is no such thing."""
+    try:
+        return api.call_api(
+            path,
+            method,
+            header_params={"Accept": "application/json", "Content-Type": "application/json"},
+            body=body,
+            response_type="object",
+            auth_settings=["BearerToken"],
+            _return_http_data_only=True,
+            _request_timeout=TIMEOUT,
+        )
+    except Exception as error:  # noqa: BLE001  the client lets urllib3's and ssl's errors through
+        if getattr(error, "status", None) == 404:
+            return None
+        fix = f"kubectl --context {context} get --raw /readyz"
+        raise Failure(f"the Kubernetes API of {context} does not answer: {_reason(error)}", fix) from None
