@@ -5,7 +5,8 @@ ZenML loads these by their dotted path when a stack is registered; they hold con
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
 from zenml.model_deployers.base_model_deployer import (
     BaseModelDeployer,
@@ -15,6 +16,9 @@ from zenml.model_deployers.base_model_deployer import (
 
 from deployers.interface import Deployer
 from project.errors import ConfigError
+
+if TYPE_CHECKING:
+    from deployers.kubernetes import Target
 
 
 class TabularLocalConfig(BaseModelDeployerConfig):
@@ -36,12 +40,24 @@ class TabularKubernetesConfig(BaseModelDeployerConfig):
 
     url: str
     """Base URL under which the cluster's gateway is reached."""
+    bundles: str
+    """`s3://BUCKET/PREFIX` where bundles are kept for pods."""
     namespace: str = "tabular"
     kubernetes_context: str | None = None
     incluster: bool = False
-    image: str | None = None
+    image: str = "heart-model:dev"
     """The serving image; without it the one built with the project."""
     replicas: int = 2
+    most_replicas: int = 6
+    """To which the autoscaler may go."""
+    s3_endpoint: str | None = None
+    """The S3 server, an address that both this process and pods reach; without it AWS."""
+    s3_region: str | None = None
+    s3_secret: str | None = None
+    """Kubernetes Secret with the keys of S3; without it pods and this process use their roles."""
+    keys_secret: str = "tabular-keys"  # noqa: S105  a name, no password
+    gateway: str = "tabular"
+    service_account: str = "tabular-serving"
 
     @property
     def is_remote(self) -> bool:
@@ -173,8 +189,20 @@ def backend(flavor: str, configuration: dict[str, Any], stack: str, port: int | 
 
         config = TabularLocalConfig(**configuration)
         return LocalDeployer(port=port or config.port, host=config.host, stack=stack, workers=config.workers)
-    if flavor in (TabularKubernetesFlavor().name, TabularSeldonFlavor().name):
-        cause = f"the stack {stack!r} deploys with {flavor!r}, for which this version has no backend"
-    else:
-        cause = f"the stack {stack!r} deploys with {flavor!r}, which is not a deployer of this project"
+    if flavor == TabularKubernetesFlavor().name:
+        from deployers.kubernetes import kubernetes_deployer
+
+        return kubernetes_deployer(_target(TabularKubernetesConfig(**configuration)), stack)
+    if flavor == TabularSeldonFlavor().name:
+        from deployers.seldon import seldon_deployer
+
+        return seldon_deployer(_target(TabularSeldonConfig(**configuration)), stack)
+    cause = f"the stack {stack!r} deploys with {flavor!r}, which is not a deployer of this project"
     raise ConfigError(cause, "python run.py --stack local")
+
+
+def _target(config: TabularKubernetesConfig) -> Target:
+    from deployers.kubernetes import Target
+
+    given = {field.name: getattr(config, field.name) for field in fields(Target) if field.name != "context"}
+    return Target(context=config.kubernetes_context, **given)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,20 +34,9 @@ class Record:
 
     def as_json(self) -> dict[str, Any]:
         """The record as it is written."""
-        endpoint = self.endpoint
         return {
             "format": FORMAT,
-            "name": endpoint.name,
-            "url": endpoint.url,
-            "version": endpoint.current.version,
-            "digest": endpoint.current.digest,
-            "deployed_at": endpoint.current.deployed_at,
-            "previous": [dataclasses.asdict(version) for version in endpoint.previous],
-            "backend": endpoint.backend,
-            "stack": endpoint.stack,
-            "example": dict(endpoint.example),
-            "beside": [dataclasses.asdict(version) for version in endpoint.beside],
-            "plan": endpoint.plan.as_json() if endpoint.plan else None,
+            **endpoint_json(self.endpoint),
             "host": self.host,
             "port": self.port,
             "pid": self.pid,
@@ -57,21 +47,47 @@ class Record:
     @classmethod
     def parse(cls, value: dict[str, Any]) -> Record:
         """A record from its JSON; KeyError, TypeError or ValueError where it does not fit."""
-        if value["format"] != FORMAT:
-            raise ValueError(f"format {value['format']}, this version reads {FORMAT}")
-        endpoint = Endpoint(
-            name=str(value["name"]),
-            url=str(value["url"]),
-            current=Version(str(value["version"]), str(value["digest"]), str(value["deployed_at"])),
-            previous=tuple(Version(**version) for version in value["previous"]),
-            backend=str(value["backend"]),
-            stack=str(value["stack"]),
-            example=dict(value["example"]),
-            beside=tuple(Version(**version) for version in value.get("beside", ())),
-            plan=TrafficPlan.parse(value["plan"]) if value.get("plan") else None,
-        )
+        check_format(value)
         pid, started, workers = int(value["pid"]), float(value["pid_started"]), int(value.get("workers", 1))
-        return cls(endpoint, str(value["host"]), int(value["port"]), pid, started, workers)
+        return cls(parse_endpoint(value), str(value["host"]), int(value["port"]), pid, started, workers)
+
+
+def check_format(value: Mapping[str, Any]) -> None:
+    """Raise ValueError for a record of another format."""
+    if value["format"] != FORMAT:
+        raise ValueError(f"format {value['format']}, this version reads {FORMAT}")
+
+
+def endpoint_json(endpoint: Endpoint) -> dict[str, Any]:
+    """An endpoint as records keep it."""
+    return {
+        "name": endpoint.name,
+        "url": endpoint.url,
+        "version": endpoint.current.version,
+        "digest": endpoint.current.digest,
+        "deployed_at": endpoint.current.deployed_at,
+        "previous": [dataclasses.asdict(version) for version in endpoint.previous],
+        "backend": endpoint.backend,
+        "stack": endpoint.stack,
+        "example": dict(endpoint.example),
+        "beside": [dataclasses.asdict(version) for version in endpoint.beside],
+        "plan": endpoint.plan.as_json() if endpoint.plan else None,
+    }
+
+
+def parse_endpoint(value: Mapping[str, Any]) -> Endpoint:
+    """An endpoint from its JSON; KeyError, TypeError or ValueError where it does not fit."""
+    return Endpoint(
+        name=str(value["name"]),
+        url=str(value["url"]),
+        current=Version(str(value["version"]), str(value["digest"]), str(value["deployed_at"])),
+        previous=tuple(Version(**version) for version in value["previous"]),
+        backend=str(value["backend"]),
+        stack=str(value["stack"]),
+        example=dict(value["example"]),
+        beside=tuple(Version(**version) for version in value.get("beside", ())),
+        plan=TrafficPlan.parse(value["plan"]) if value.get("plan") else None,
+    )
 
 
 def read_record(folder: Path) -> Record | None:

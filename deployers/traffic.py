@@ -38,6 +38,8 @@ class Guard:
     """Largest share of its requests that may take longer than `slow_seconds`."""
     requests: int = 50
     """Requests that must have been seen before it is judged."""
+    shift: float = 1.0
+    """Largest difference between its share and the champion's of answers with the same label."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deployers.interface import Endpoint, Status, Version
-from deployers.local import bundles, client, ports, process
+from deployers import client, history
+from deployers.client import Address
+from deployers.history import Change
+from deployers.interface import Endpoint, Status
+from deployers.local import bundles, ports, process
 from deployers.local.lock import exclusive, waiting
 from deployers.local.traffic_file import TRAFFIC, switched
-from deployers.record import RECORD, Record, now, read_record, write_json
+from deployers.record import RECORD, Record, read_record, write_json
 from deployers.traffic import TrafficPlan
-from project.errors import ConfigError, ProjectError, Refused, Unreachable
+from project.errors import ConfigError, ProjectError, Unreachable
 from project.paths import ENDPOINTS, NAME
 from tabular.bundle import Bundle, read_bundle, read_manifest
 
 BUNDLES, LOCK, PORTS_LOCK = "bundles", "lock", ".ports.lock"
-KEPT = 3
-"""Bundles an endpoint keeps: the one that serves and two to go back to."""
 BACKEND = "local"
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  it is where we connect, not what we bind
 
@@ -53,26 +54,12 @@ class LocalDeployer:
 
     def deploy(self, bundle: Path, version: str, plan: TrafficPlan) -> Endpoint:
         """See `Deployer.deploy`; renders every mode."""
-        if version not in plan.weights:
-            raise ConfigError(f"the traffic plan names {', '.join(plan.weights)}, not the version {version} it is for")
         folder = self._folder(str(read_manifest(bundle)["name"]))
         with _disk(folder), exclusive(folder / LOCK, f"deploy {folder.name}"):
             record = read_record(folder)
             installed = bundles.install(bundle, folder / BUNDLES)
-            new = Version(version, installed.digest, now())
-            previous: tuple[Version, ...] = ()
-            if record is not None:
-                current = record.endpoint.current
-                if (current.version, current.digest) == (new.version, new.digest):
-                    new = current
-                previous = tuple(v for v in (current, *record.endpoint.previous) if v.version != version)
-            others = [name for name in plan.weights if name != version]
-            if not others:
-                return self._serve(folder, record, [new, *previous][:KEPT])
-            if record is None or others != [record.endpoint.current.version]:
-                serving = record.endpoint.current.version if record else "nothing"
-                raise ConfigError(f"the traffic plan is for {', '.join(others)} beside {version}, but {serving} serves")
-            return self._serve(folder, record, list(previous[:KEPT]), plan, (new,))
+            before = record.endpoint if record else None
+            return self._serve(folder, record, history.deploying(before, version, installed.digest, plan))
 
     def endpoints(self) -> list[str]:
         """See `Deployer.endpoints`."""
@@ -85,7 +72,7 @@ class LocalDeployer:
         if server is None:
             detail = f"its server, process {record.pid}, is gone; python run.py deploy starts it again"
             return Status(record.endpoint, ready=False, detail=detail)
-        ready, answer = client.health(_local(record.host), record.port)
+        ready, answer = client.health(Address(_local(record.host), record.port))
         confirmed = list(process.acknowledgements(folder))
         workers = tuple(sorted(int(worker["pid"]) for worker in confirmed))
         withdrawn = {version: reason for worker in confirmed for version, reason in worker["withdrawn"].items()}
@@ -100,7 +87,7 @@ class LocalDeployer:
     def predict(self, name: str, row: object) -> dict[str, Any]:
         """The endpoint's answer for one row; see `client.predict`."""
         record = self._known(name)
-        return client.predict(_local(record.host), record.port, row)
+        return client.predict(Address(_local(record.host), record.port), row)
 
     def rollback(self, name: str, to: str | None = None) -> Endpoint:
         """See `Deployer.rollback`."""
@@ -108,20 +95,7 @@ class LocalDeployer:
         self._known(name)
         with _disk(folder), exclusive(folder / LOCK, f"roll {name} back"):
             record = self._known(name)
-            current, previous = record.endpoint.current, record.endpoint.previous
-            if record.endpoint.beside and to in (None, current.version):
-                tried = [replace(version, withdrawn=True) for version in record.endpoint.beside]
-                return self._serve(folder, record, [current, *tried, *previous][: KEPT + 1])
-            target = record.endpoint.target if to is None else next((v for v in previous if v.version == to), None)
-            if target is None:
-                kept = ", ".join(v.version for v in previous) or "none"
-                what = "no earlier version" if to is None else f"version {to} is not kept"
-                raise Refused(f"{name} serves version {current.version}: {what}; kept: {kept}", "python run.py status")
-            others = [v for v in previous if v is not target]
-            again = replace(target, withdrawn=False, deployed_at=now())
-            # What is left for a version that was itself withdrawn was a detour, and stays a place to go back to.
-            left = replace(current, withdrawn=not target.withdrawn)
-            return self._serve(folder, record, [again, left, *others])
+            return self._serve(folder, record, history.rolling_back(record.endpoint, to))
 
     def down(self, name: str) -> bool:
         """See `Deployer.down`; the server's log stays."""
@@ -137,19 +111,10 @@ class LocalDeployer:
                 shutil.rmtree(folder / tree, ignore_errors=True)
             return stopped or known
 
-    def _serve(
-        self,
-        folder: Path,
-        record: Record | None,
-        versions: Sequence[Version],
-        plan: TrafficPlan | None = None,
-        beside: tuple[Version, ...] = (),
-    ) -> Endpoint:
-        """Make the first of `versions` answer, with those `beside` it as `plan` says, and record it.
-
-        Whatever fails, what answered before answers on.
-        """
-        current, kept = versions[0], [*versions, *beside]
+    def _serve(self, folder: Path, record: Record | None, change: Change) -> Endpoint:
+        """Make the change's versions answer, and record it; whatever fails, what answered before answers on."""
+        current, plan, beside = change.current, change.plan, change.beside
+        kept = [*change.versions, *beside]
         found = {v.version: read_bundle(bundles.place(folder / BUNDLES, v.digest)) for v in (current, *beside)}
         places = {v.version: (bundles.place(folder / BUNDLES, v.digest), v.digest) for v in kept}
         with switched(folder, plan or TrafficPlan.replace(current.version), places) as generation:
@@ -159,12 +124,12 @@ class LocalDeployer:
             else:
                 process.reload(server)
             process.wait_for(folder, server, generation)
-            client.smoke(_local(self.host), server.port, found)
+            client.smoke(Address(_local(self.host), server.port), found)
             endpoint = Endpoint(
                 name=folder.name,
                 url=f"http://{_local(self.host)}:{server.port}",
                 current=current,
-                previous=tuple(versions[1:]),
+                previous=tuple(change.versions[1:]),
                 backend=BACKEND,
                 stack=self.stack or (record.endpoint.stack if record else ""),
                 example=found[current.version].json("serving.json")["example"]["row"],

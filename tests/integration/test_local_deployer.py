@@ -335,7 +335,7 @@ def test_whatever_ends_a_change_the_old_version_serves(
         assert answer(deployer.port)["version"] == "2"
         raise fault
 
-    monkeypatch.setattr("deployers.local.client.smoke", fail)
+    monkeypatch.setattr("deployers.client.smoke", fail)
     expected = ProjectError if isinstance(fault, OSError) else type(fault)
     with pytest.raises(expected):
         deploy(deployer, made, "2")

@@ -6,13 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deployers.flavors import backend
+from deployers.kubernetes import Target, kubernetes_deployer
 from deployers.local import LocalDeployer
+from deployers.seldon import seldon_deployer
 from project.errors import ConfigError
 from project.paths import ROOT
 
@@ -34,8 +37,8 @@ def attempt(call):
 found["default"] = attempt(deployers.active)
 for flavor, source, configuration in (
     ("tabular_local", "TabularLocalFlavor", {"port": 8055}),
-    ("tabular_kubernetes", "TabularKubernetesFlavor", {"url": "http://models.example"}),
-    ("tabular_seldon", "TabularSeldonFlavor", {"url": "http://models.example", "namespace": "m"}),
+    ("tabular_kubernetes", "TabularKubernetesFlavor", {"url": "http://models.example", "bundles": "s3://b/bundles"}),
+    ("tabular_seldon", "TabularSeldonFlavor", {"url": "http://models.example", "bundles": "s3://b/x", "gateway": "m"}),
 ):
     created = client.create_flavor(f"deployers.flavors.{source}", Type.MODEL_DEPLOYER)
     client.create_stack_component(flavor, flavor, Type.MODEL_DEPLOYER, configuration)
@@ -88,12 +91,17 @@ def test_the_active_stack_gives_the_backend(found: Any) -> None:
     assert found["tabular_local"]["active"] == repr(LocalDeployer(port=8055, stack="tabular_local"))
 
 
-@pytest.mark.parametrize("flavor", ["tabular_kubernetes", "tabular_seldon"])
-def test_a_backend_this_version_lacks_is_one_clear_sentence(found: Any, flavor: str) -> None:
-    assert found[flavor]["active"] == (
-        f"the stack {flavor!r} deploys with {flavor!r}, for which this version has no backend. "
-        "Next: python run.py --stack local"
-    )
+@pytest.mark.parametrize(
+    ("flavor", "made", "target"),
+    [
+        ("tabular_kubernetes", kubernetes_deployer, Target("http://models.example", "s3://b/bundles")),
+        ("tabular_seldon", seldon_deployer, Target("http://models.example", "s3://b/x", gateway="m")),
+    ],
+)
+def test_a_cluster_gives_its_backend_without_being_asked(
+    found: Any, flavor: str, made: Callable[[Target, str], object], target: Target
+) -> None:
+    assert found[flavor]["active"] == repr(made(target, flavor))
 
 
 def test_a_stack_without_a_model_deployer(found: Any) -> None:

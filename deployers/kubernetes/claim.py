@@ -1,0 +1,85 @@
+"""One change of an endpoint at a time, across machines: a Lease that its holder renews while it lives."""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+
+from deployers.kubernetes.cluster import Cluster, Conflict, Manifest
+from deployers.kubernetes.target import dashed, labels
+from deployers.record import now
+from project.errors import ProjectError, Refused
+
+SECONDS = 15
+"""How long a claim lasts that nobody renews: so long a killed holder keeps others out."""
+RENEW = 4.0
+
+
+@contextmanager
+def claimed(cluster: Cluster, name: str, doing: str) -> Iterator[None]:
+    """Hold the endpoint's claim, or say who does.
+
+    Raises:
+        Refused: Another process holds it.
+    """
+    holder = f"process {os.getpid()} on {platform.node()} ({doing}, since {now()})"
+    lease = _take(cluster, name, holder, doing)
+    ended = threading.Event()
+    renewing = threading.Thread(target=_renew, args=(cluster, lease, ended), daemon=True)
+    renewing.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        renewing.join()
+        with suppress(ProjectError):  # it expires by itself
+            _release(cluster, name, holder)
+
+
+def _take(cluster: Cluster, name: str, holder: str, doing: str) -> Manifest:
+    there = cluster.get("Lease", f"{dashed(name)}-endpoint")
+    try:
+        if there is None:
+            metadata = {"name": f"{dashed(name)}-endpoint", "labels": dict(labels(name))}
+            new = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata}
+            return cluster.create({**new, "spec": _spec(holder)})
+        held, left = there["spec"].get("holderIdentity"), _left(there["spec"])
+        if held and left > 0:
+            raise Refused(
+                f"can not {doing}: {held} is at it; should it be dead, its claim ends in {left:.0f} s",
+                "python run.py status, when that is done",
+            )
+        return cluster.replace({**there, "spec": _spec(holder)})
+    except Conflict:
+        raise Refused(f"can not {doing}: another process began at the same moment", "python run.py status") from None
+
+
+def _renew(cluster: Cluster, lease: Manifest, ended: threading.Event) -> None:
+    while not ended.wait(RENEW):
+        with suppress(ProjectError):  # the next try may reach the API in time
+            lease = cluster.replace({**lease, "spec": {**lease["spec"], "renewTime": _moment(time.time())}})
+
+
+def _release(cluster: Cluster, name: str, holder: str) -> None:
+    lease = cluster.get("Lease", f"{dashed(name)}-endpoint")
+    if lease is not None and lease["spec"].get("holderIdentity") == holder:
+        cluster.replace({**lease, "spec": {**lease["spec"], "holderIdentity": None}})
+
+
+def _spec(holder: str) -> Manifest:
+    moment = _moment(time.time())
+    return {"holderIdentity": holder, "leaseDurationSeconds": SECONDS, "acquireTime": moment, "renewTime": moment}
+
+
+def _left(spec: Manifest) -> float:
+    renewed = datetime.fromisoformat(spec["renewTime"]).timestamp()
+    return float(renewed + spec.get("leaseDurationSeconds", SECONDS) - time.time())
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,105 @@
+"""Wait for the pods of a version, and say in their own words why they do not come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+
+from deployers.kubernetes.cluster import Cluster, Manifest
+from deployers.kubernetes.target import WORKLOAD
+from project.errors import ProjectError, Refused
+
+POLL = 0.1
+STARTING = 120.0
+"""Seconds that the pods of a version have to become ready."""
+HOPELESS = 5.0
+"""Seconds after which a reason that may pass is taken for one that stays."""
+UNREACHED = 4
+"""Exit code of a server that its store did not answer; the next start may have more luck."""
+ATTEMPTS = 3
+
+
+def wait_ready(cluster: Cluster, workload: str, what: str, seconds: float = STARTING) -> None:
+    """Return once every pod of a workload is ready and none of an older template is left to replace.
+
+    Raises:
+        Refused: They do not become ready; the reason is the pod's own.
+    """
+    until, bad_since = time.monotonic() + seconds, 0.0
+    while True:
+        found = cluster.list("Deployment", {WORKLOAD: workload})
+        if found and all(map(_complete, found)):
+            return
+        now, final, reason = time.monotonic(), False, ""
+        for final, reason in reasons(cluster, workload, found):
+            if final:
+                raise Refused(f"{what}: {reason}", _next(cluster, workload))
+        bad_since = (bad_since or now) if reason else 0.0
+        if reason and now - bad_since > HOPELESS and "is not ready yet" not in reason:
+            raise Refused(f"{what}: {reason}", _next(cluster, workload))
+        if now > until:
+            raise Refused(
+                f"{what}: not ready after {seconds:g} s: {reason or _absent(found)}", _next(cluster, workload)
+            )
+        time.sleep(POLL)
+
+
+def reasons(cluster: Cluster, workload: str, deployments: list[Manifest] | None = None) -> Iterator[tuple[bool, str]]:
+    """Why pods of a workload are not ready, each with whether waiting is of no use."""
+    for deployment in cluster.list("Deployment", {WORKLOAD: workload}) if deployments is None else deployments:
+        for condition in deployment.get("status", {}).get("conditions", []):
+            if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+                yield False, condition["message"]
+    for pod in cluster.list("Pod", {WORKLOAD: workload}):
+        if "deletionTimestamp" in pod["metadata"] or is_ready(pod):
+            continue
+        name, status = pod["metadata"]["name"], pod.get("status", {})
+        for condition in status.get("conditions", []):
+            if condition["type"] == "PodScheduled" and condition["status"] == "False":
+                yield False, f"pod {name} finds no node: {condition.get('message', condition.get('reason'))}"
+        for container in status.get("containerStatuses", []):
+            yield _reason(cluster, name, container)
+
+
+def is_ready(pod: Manifest) -> bool:
+    """Whether a pod takes requests."""
+    conditions = pod.get("status", {}).get("conditions", [])
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+
+
+def _reason(cluster: Cluster, pod: str, container: Mapping[str, Manifest]) -> tuple[bool, str]:
+    state, restarts = container.get("state", {}), int(str(container.get("restartCount", 0)))
+    ended = state.get("terminated") or container.get("lastState", {}).get("terminated")
+    if ended:
+        code, why = ended.get("exitCode"), ended.get("reason", "")
+        final = code != UNREACHED or restarts >= ATTEMPTS
+        if why == "OOMKilled":
+            return final, f"pod {pod} was killed for want of memory (OOMKilled)"
+        return final, f"pod {pod} ended with {code}: {_last_line(cluster, pod, previous='terminated' not in state)}"
+    waiting = state.get("waiting", {})
+    if waiting and waiting.get("reason") not in ("ContainerCreating", "PodInitializing"):
+        return False, f"pod {pod}: {waiting.get('reason')}: {waiting.get('message', 'no more is said')}"
+    return False, f"pod {pod} is not ready yet"
+
+
+def _last_line(cluster: Cluster, pod: str, previous: bool) -> str:
+    with suppress(ProjectError):  # the log went with its container
+        lines = cluster.text(pod, "log", tailLines="5", previous=str(previous).lower()).strip().splitlines()
+        return lines[-1].removeprefix("error: ") if lines else "it said nothing"
+    return "its log is gone"
+
+
+def _complete(deployment: Manifest) -> bool:
+    status, wanted = deployment.get("status", {}), deployment["spec"].get("replicas", 1)
+    seen = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
+    counts = [status.get(name, 0) for name in ("updatedReplicas", "availableReplicas", "replicas")]
+    return bool(seen and counts == [wanted] * 3)
+
+
+def _absent(found: list[Manifest]) -> str:
+    return "its pods say nothing" if found else "nobody made its Deployment; does the operator run?"
+
+
+def _next(cluster: Cluster, workload: str) -> str:
+    return f"kubectl --namespace {cluster.namespace} describe pods --selector {WORKLOAD}={workload}"

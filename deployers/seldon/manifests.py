@@ -1,0 +1,46 @@
+"""An endpoint's SeldonDeployment as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from deployers.interface import Version
+from deployers.kubernetes.manifests import CONTAINER, pod_spec, pulled
+from deployers.kubernetes.target import WORKLOAD, Target, dashed, labels, short, workload
+
+Manifest = dict[str, Any]
+
+
+def predictor(target: Target, name: str, version: Version) -> Manifest:
+    """One version; the operator calls its Service as `target.workload` says: by endpoint and predictor.
+
+    The number of pods is fixed: with an `hpaSpec` the operator (1.16) and the autoscaler set it against each other.
+    """
+    own, selected = labels(name, version), {WORKLOAD: workload(name, version)}
+    return {
+        "name": short(version),
+        "replicas": target.replicas,
+        # One model is no graph: without the sidecar that would route among its nodes the pod answers itself.
+        "annotations": {"seldon.io/no-engine": "true"},
+        "labels": dict(own),
+        "graph": {"name": CONTAINER, "type": "MODEL", "endpoint": {"type": "REST"}},
+        "componentSpecs": [{"spec": pod_spec(target, pulled(target, version), selected)}],
+    }
+
+
+def seldon_deployment(name: str, predictors: Sequence[Manifest]) -> Manifest:
+    """The endpoint, from its predictors with their `traffic`."""
+    return {
+        "apiVersion": "machinelearning.seldon.io/v1",
+        "kind": "SeldonDeployment",
+        "metadata": {"name": dashed(name), "labels": dict(labels(name))},
+        "spec": {"name": dashed(name), "protocol": "seldon", "transport": "rest", "predictors": list(predictors)},
+    }
+
+
+def with_traffic(predictors: Sequence[Manifest], traffic: Sequence[float]) -> list[Manifest]:
+    """Predictors with whole shares that sum to 100, the first taking what rounding leaves; the route is exact."""
+    shares = [round(share) for share in traffic]
+    shares[0] += 100 - sum(shares)
+    return [{**each, "traffic": share} for each, share in zip(predictors, shares, strict=True)]
