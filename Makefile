@@ -69,13 +69,13 @@ cluster-up: .venv/run ## Find a Kubernetes cluster or start one: eval "$$(make -
 	@.venv/bin/python -m k8s.platform cluster-up
 
 platform-up: .venv/run ## Put ZenML, MLflow and S3 into the cluster and try them; twice is as good as once
-	@.venv/bin/python -m k8s.platform up
+	@.venv/bin/python -m k8s.platform up $(if $(OVERLAY),--overlay $(OVERLAY))
 
 platform-down: .venv/run ## Delete them with all they stored
 	@.venv/bin/python -m k8s.platform down
 
 platform-env: .venv/run ## Print the variables of stacks/minikube.yaml: eval "$$(make -s platform-env)"
-	@.venv/bin/python -m k8s.platform env
+	@.venv/bin/python -m k8s.platform env $(if $(OVERLAY),--overlay $(OVERLAY))
 
 s3-image: ## Build the S3 server's image from its released module, where it can not be pulled; needs Go
 	CGO_ENABLED=0 GOBIN=$(CURDIR)/build/s3 go install -trimpath -ldflags '-s -w' github.com/versity/versitygw/cmd/versitygw@$(lastword $(subst :, ,$(S3_IMAGE)))

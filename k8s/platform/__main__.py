@@ -14,9 +14,13 @@ import click
 
 from k8s.platform import cluster, credentials, images, manifests, servers
 from k8s.platform.programs import refuse_no_cluster
-from k8s.platform.settings import MODELS, SERVERS, Settings, settings
+from k8s.platform.settings import MODELS, SERVERS, Overlay, Settings, settings
 from project.errors import ProjectError
 from project.paths import ROOT
+
+overlay_option = click.option(
+    "--overlay", type=click.Choice(["minikube", "eks"]), default="minikube", show_default=True, help="Which manifests."
+)
 
 
 @click.group()
@@ -36,25 +40,28 @@ def cluster_up() -> None:
 
 
 @platform.command()
-def up() -> None:
+@overlay_option
+def up(overlay: Overlay) -> None:
     """Put the servers into the cluster; twice is as good as once."""
     refuse_no_cluster()
     _part("needed", manifests.refuse_missing)
-    chosen = settings()
+    chosen = settings(overlay)
     for target in images.TARGETS:
         _part(f"image {target}", partial(images.provide, target, chosen.registry, chosen.context))
     _part("namespaces", manifests.put_namespaces)
-    _part("secrets", credentials.provide_all)
+    _part("secrets", partial(credentials.provide_all, chosen.in_cluster))
     _part("objects", partial(manifests.put, chosen))
-    for server in ("s3", "zenml", "mlflow"):
+    for server in (*(["s3"] if chosen.in_cluster else []), "zenml", "mlflow"):
         _part(server, partial(manifests.wait_for, server))
-    _part("bucket", partial(servers.provide_bucket, chosen))
+    if chosen.in_cluster:
+        _part("bucket", partial(servers.provide_bucket, chosen))
     _part("account", partial(servers.provide_account, chosen))
-    doctor = [sys.executable, "run.py", "stack", "doctor", "minikube"]
+    doctor = [sys.executable, "run.py", "stack", "doctor", overlay]
     done = subprocess.run(doctor, cwd=ROOT, env={**os.environ, **variables(chosen)}, check=False)
     if done.returncode:
         sys.exit(done.returncode)
-    click.echo('next: eval "$(make -s platform-env)" && python run.py stack apply minikube')
+    overlaid = "" if chosen.in_cluster else f" OVERLAY={overlay}"
+    click.echo(f'next: eval "$(make -s platform-env{overlaid})" && python run.py stack apply {overlay}')
 
 
 @platform.command()
@@ -65,35 +72,41 @@ def down() -> None:
 
 
 @platform.command()
-def env() -> None:
-    """Print the variables of stacks/minikube.yaml; they hold passwords."""
+@overlay_option
+def env(overlay: Overlay) -> None:
+    """Print the variables of the stack's file that the cluster knows; they hold passwords."""
     refuse_no_cluster()
-    for name, value in variables(settings()).items():
+    for name, value in variables(settings(overlay)).items():
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
 def variables(chosen: Settings) -> dict[str, str]:
-    """What stacks/minikube.yaml asks for, by the names it uses.
+    """What the stack's file asks for, by the names it uses.
 
     Raises:
         ProjectError: The cluster has no platform.
     """
-    mlflow, s3 = credentials.known("mlflow"), credentials.known("tabular-s3", MODELS)
-    return {
-        "MINIKUBE_CONTEXT": chosen.context,
-        "MINIKUBE_REGISTRY": chosen.registry,
-        "MINIKUBE_BUCKET": chosen.bucket,
-        "MINIKUBE_REGION": chosen.region,
-        "MINIKUBE_ZENML_URL": chosen.url("zenml"),
-        "MINIKUBE_ZENML_API_KEY": credentials.known(servers.CLIENT)["key"],
-        "MINIKUBE_MLFLOW_URL": chosen.url("mlflow"),
-        "MINIKUBE_MLFLOW_USERNAME": mlflow["MLFLOW_AUTH_ADMIN_USERNAME"],
-        "MINIKUBE_MLFLOW_PASSWORD": mlflow["MLFLOW_AUTH_ADMIN_PASSWORD"],
-        "MINIKUBE_S3_URL": chosen.url("s3"),
-        "MINIKUBE_S3_KEY": s3["AWS_ACCESS_KEY_ID"],
-        "MINIKUBE_S3_SECRET": s3["AWS_SECRET_ACCESS_KEY"],
-        "MINIKUBE_ENDPOINT_URL": chosen.url("gateway"),
+    mlflow = credentials.known("mlflow")
+    found = {
+        "ZENML_API_KEY": credentials.known(servers.CLIENT)["key"],
+        "MLFLOW_USERNAME": mlflow["MLFLOW_AUTH_ADMIN_USERNAME"],
+        "MLFLOW_PASSWORD": mlflow["MLFLOW_AUTH_ADMIN_PASSWORD"],
     }
+    if chosen.in_cluster:
+        s3 = credentials.known("tabular-s3", MODELS)
+        found |= {
+            "CONTEXT": chosen.context,
+            "REGISTRY": chosen.registry,
+            "BUCKET": chosen.bucket,
+            "REGION": chosen.region,
+            "ZENML_URL": chosen.urls["zenml"],
+            "MLFLOW_URL": chosen.urls["mlflow"],
+            "ENDPOINT_URL": chosen.urls["gateway"],
+            "S3_URL": chosen.urls["s3"],
+            "S3_KEY": s3["AWS_ACCESS_KEY_ID"],
+            "S3_SECRET": s3["AWS_SECRET_ACCESS_KEY"],
+        }
+    return {f"{chosen.overlay.upper()}_{name}": value for name, value in found.items()}
 
 
 def _part(name: str, work: Callable[[], str]) -> None:

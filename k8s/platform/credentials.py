@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import secrets
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from k8s.platform.programs import apply, found
 from k8s.platform.settings import MODELS, SERVERS
-from project.errors import ProjectError
+from project.errors import ConfigError, ProjectError
 from project.paths import ROOT
 
 Values = dict[str, str]
@@ -52,15 +53,25 @@ def store(name: str, content: Mapping[str, str], namespace: str = SERVERS) -> No
     )
 
 
-def provide_all() -> str:
+def provide_all(in_cluster: bool) -> str:
     """Make the Secrets that are missing; one that is there keeps its values.
+
+    Args:
+        in_cluster: Whether the S3 server is in the cluster, so that a key pair is how it knows others.
 
     Returns:
         What was done.
+
+    Raises:
+        ConfigError: The address of a database outside the cluster is not set.
     """
     made = [name for name, make in _SERVERS.items() if _provide(name, make, SERVERS)]
-    s3 = known("s3")
-    made += ["tabular-s3"] * _provide("tabular-s3", lambda: _client_of(s3), MODELS)
+    if in_cluster:
+        made += ["s3"] * _provide("s3", _s3, SERVERS)
+        s3 = known("s3")
+        made += ["tabular-s3"] * _provide("tabular-s3", lambda: _client_of(s3), MODELS)
+    else:
+        made += ["databases"] * _provide("databases", _databases, SERVERS)
     made += ["tabular-keys"] * _provide("tabular-keys", _api_keys, MODELS)
     return f"made {', '.join(made)}" if made else "are there"
 
@@ -92,6 +103,20 @@ def _s3() -> Values:
     return {"ROOT_ACCESS_KEY": secrets.token_hex(10), "ROOT_SECRET_KEY": secrets.token_urlsafe(30)}
 
 
+def _databases() -> Values:
+    """Where the servers store, from the environment: the addresses hold passwords."""
+    names = {"zenml": "EKS_ZENML_DATABASE", "mlflow": "EKS_MLFLOW_DATABASE", "auth": "EKS_MLFLOW_AUTH_DATABASE"}
+    given = {key: os.environ.get(name, "") for key, name in names.items()}
+    if lacking := [names[key] for key, value in given.items() if not value]:
+        raise ConfigError(f"{', '.join(lacking)} not set", f"export {' '.join(f'{n}=mysql…' for n in lacking)}")
+    authorization = (
+        "[mlflow]\ndefault_permission = NO_PERMISSIONS\n"
+        f"database_uri = {given['auth'].replace('%', '%%')}\n"
+        "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
+    )
+    return {"zenml": given["zenml"], "mlflow": given["mlflow"], "basic_auth.ini": authorization}
+
+
 def _client_of(s3: Values) -> Values:
     return {"AWS_ACCESS_KEY_ID": s3["ROOT_ACCESS_KEY"], "AWS_SECRET_ACCESS_KEY": s3["ROOT_SECRET_KEY"]}
 
@@ -105,4 +130,4 @@ def _api_keys() -> Values:
         return {"keys.json": file.read_text(encoding="utf-8"), "key": key}
 
 
-_SERVERS: Mapping[str, Callable[[], Values]] = {"zenml": _zenml, "mlflow": _mlflow, "s3": _s3}
+_SERVERS: Mapping[str, Callable[[], Values]] = {"zenml": _zenml, "mlflow": _mlflow}

@@ -8,10 +8,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from k8s.platform import images
 from k8s.platform.programs import kubectl, listed
-from k8s.platform.settings import PORTS, SERVERS, Settings
+from k8s.platform.settings import MODELS, SERVERS, Settings
 from project.errors import Unreachable
 
 OVERLAYS = Path(__file__).parent / "overlays"
@@ -25,25 +26,44 @@ NEEDED = {
 
 def rendered(settings: Settings) -> str:
     """All objects as YAML; none holds a secret value."""
-    addresses = [f"{settings.host}:{PORTS['mlflow']}", "mlflow:5000", f"mlflow.{SERVERS}:5000"]
+    mlflow = urlsplit(settings.urls["mlflow"]).netloc
+    hosts = [mlflow, "mlflow:5000", f"mlflow.{SERVERS}:5000", "localhost:*", "127.0.0.1:*"]
     literals = {
-        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join([*addresses, "localhost:*", "127.0.0.1:*"]),
+        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(hosts),
         "MLFLOW_ARTIFACTS_DESTINATION": f"s3://{settings.bucket}/mlflow",
-        "MLFLOW_S3_ENDPOINT_URL": settings.url("s3"),  # clients get signed URLs of it
         "AWS_DEFAULT_REGION": settings.region,
     }
+    if settings.in_cluster:
+        literals["MLFLOW_S3_ENDPOINT_URL"] = settings.urls["s3"]  # clients get signed URLs of it
     kustomization: dict[str, Any] = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
+        "resources": [f"../overlays/{settings.overlay}"],
         "configMapGenerator": [
             {"name": "platform-settings", "namespace": SERVERS, "literals": [f"{k}={v}" for k, v in literals.items()]}
         ],
         "images": [_image(target, settings.registry) for target in images.TARGETS],
+        "patches": list(_patches(settings)),
     }
     with tempfile.TemporaryDirectory(dir=OVERLAYS.parent, prefix=".rendered-") as folder:
-        kustomization["resources"] = ["../overlays/minikube"]
         (Path(folder) / "kustomization.yaml").write_text(json.dumps(kustomization), encoding="utf-8")
         return kubectl("kustomize", folder)
+
+
+def _patches(settings: Settings) -> Iterator[dict[str, Any]]:
+    yield _replacing("Gateway", MODELS, "tabular", {"/spec/gatewayClassName": settings.gateway_class})
+    if not settings.in_cluster:
+        for name in ("zenml", "mlflow"):
+            host = urlsplit(settings.urls[name]).hostname
+            yield _replacing("HTTPRoute", SERVERS, name, {"/spec/hostnames": [host]})
+    for (namespace, account), role in settings.roles.items():
+        annotations = {"eks.amazonaws.com/role-arn": role}
+        yield _replacing("ServiceAccount", namespace, account, {"/metadata/annotations": annotations})
+
+
+def _replacing(kind: str, namespace: str, name: str, values: dict[str, Any]) -> dict[str, Any]:
+    operations = [{"op": "add", "path": path, "value": value} for path, value in values.items()]
+    return {"target": {"kind": kind, "namespace": namespace, "name": name}, "patch": json.dumps(operations)}
 
 
 def _image(target: str, registry: str) -> dict[str, str]:

@@ -30,7 +30,7 @@ def provide_bucket(settings: Settings) -> str:
     keys = credentials.known("s3")
     client = boto3.client(
         "s3",
-        endpoint_url=settings.url("s3"),
+        endpoint_url=settings.urls["s3"],
         region_name=settings.region,
         aws_access_key_id=keys["ROOT_ACCESS_KEY"],
         aws_secret_access_key=keys["ROOT_SECRET_KEY"],
@@ -40,7 +40,7 @@ def provide_bucket(settings: Settings) -> str:
             return f"{settings.bucket} is there"
         client.create_bucket(Bucket=settings.bucket)
     except Exception as error:  # boto3 makes its errors at run time
-        raise Unreachable(f"{settings.url('s3')}: {error}", "make platform-up again") from error
+        raise Unreachable(f"{settings.urls['s3']}: {error}", "make platform-up again") from error
     return f"{settings.bucket} made"
 
 
@@ -51,7 +51,7 @@ def provide_account(settings: Settings) -> str:
         Unreachable: The server does not answer.
         ProjectError: It refuses its own administrator.
     """
-    url = settings.url("zenml")
+    url = settings.urls["zenml"]
     stored = credentials.values(CLIENT)
     if stored and _login(url, {"grant_type": "zenml-api-key", "password": stored["key"]}):
         return f"{ACCOUNT} is there"

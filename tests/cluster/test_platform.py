@@ -23,16 +23,16 @@ RIGHTS = Path(__file__).with_name("rights.yaml")
 
 @pytest.mark.parametrize(("server", "path"), [("zenml", "/health"), ("mlflow", "/health"), ("s3", "/health")])
 def test_a_server_answers(platform: Settings, server: str, path: str) -> None:
-    assert http_status(platform.url(server) + path) == 200
+    assert http_status(platform.urls[server] + path) == 200
 
 
 def test_a_wrong_password_is_refused(platform: Settings, variables: dict[str, str]) -> None:
-    login = f"{platform.url('zenml')}/api/v1/login"
+    login = f"{platform.urls['zenml']}/api/v1/login"
     assert http_status(login, data={"username": "admin", "password": "guessed"}) == 401
     key = variables["MINIKUBE_ZENML_API_KEY"]
     assert http_status(login, data={"grant_type": "zenml-api-key", "password": key[:-4] + "AAAA"}) == 401
     assert http_status(login, data={"grant_type": "zenml-api-key", "password": key}) == 200
-    search = f"{platform.url('mlflow')}/api/2.0/mlflow/experiments/search?max_results=1"
+    search = f"{platform.urls['mlflow']}/api/2.0/mlflow/experiments/search?max_results=1"
     assert http_status(search, variables["MINIKUBE_MLFLOW_USERNAME"], "guessed") == 401
     assert http_status(search) == 401
 
@@ -53,7 +53,7 @@ def test_the_doctor_finds_nothing(stack: dict[str, str]) -> None:
 
 
 def test_mlflow_answers_no_other_host(platform: Settings) -> None:
-    url = f"{platform.url('mlflow')}/api/2.0/mlflow/experiments/search?max_results=1"
+    url = f"{platform.urls['mlflow']}/api/2.0/mlflow/experiments/search?max_results=1"
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(urllib.request.Request(url, headers={"Host": "elsewhere.example"}), timeout=10)
     assert refused.value.code == 403
