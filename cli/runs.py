@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
@@ -156,7 +155,7 @@ def run_training(session: Session, profile: Profile, jobs: int) -> dict[str, Any
     fingerprints, data_sha256 = fingerprints_of(contract)
     # Without a name ZenML logs to an experiment of the pipeline's, whose artifacts go to the folder we were typed in.
     settings = {"experiment_tracker": {"experiment_name": contract.name}}
-    run = training.with_options(enable_cache=None if session.cache else False, settings=settings)(
+    run = _prepared(training, settings=settings, enable_cache=None if session.cache else False)(
         contract, session.config, profile, fingerprints, data_sha256, registry_identity(contract.name), jobs
     )
     return outputs(run)
@@ -179,8 +178,8 @@ def run_deployment(
 
     from pipelines.deployment import deployment
 
-    model = Model(name=session.contract.name, version=version)
-    return outputs(deployment.with_options(model=model)(version, rollout or session.rollout, port))
+    chosen = _prepared(deployment, model=Model(name=session.contract.name, version=version))
+    return outputs(chosen(version, rollout or session.rollout, port))
 
 
 def run_monitoring(session: Session, version: str, sites: list[str]) -> dict[str, Any]:
@@ -192,7 +191,7 @@ def run_monitoring(session: Session, version: str, sites: list[str]) -> dict[str
 
     fingerprints = {site: fingerprint(session.contract.sites[site].path) for site in sites}
     model = Model(name=session.contract.name, version=version)
-    run = monitoring.with_options(model=model, enable_cache=None if session.cache else False)(
+    run = _prepared(monitoring, model=model, enable_cache=None if session.cache else False)(
         session.contract, session.drift, fingerprints
     )
     return outputs(run)
@@ -206,9 +205,16 @@ def run_batch_inference(
 
     from pipelines.batch_inference import batch_inference
 
-    model = Model(name=session.contract.name, version=version)
-    run = outputs(batch_inference.with_options(model=model)(files, settings, max_rejects))
+    chosen = _prepared(batch_inference, model=Model(name=session.contract.name, version=version))
+    run = outputs(chosen(files, settings, max_rejects))
     return cast("BatchSummary", run[f"predict_rows.{Artifact.BATCH_SUMMARY}"].load())
+
+
+def _prepared(pipeline: Any, **options: Any) -> Any:
+    """A pipeline with options, and with the settings that its steps need where they run."""
+    from stacks.images import step_settings
+
+    return pipeline.with_options(**{**options, "settings": {**step_settings(), **options.get("settings", {})}})
 
 
 def champion_version(session: Session) -> str:
@@ -236,10 +242,3 @@ def outputs(run: PipelineRunResponse | None) -> dict[str, Any]:
         for artifact, (version, *_) in step.outputs.items():
             found[f"{name}.{artifact}"] = version
     return found
-
-
-def save_page(artifact: Any, path: Path) -> Path:
-    """Write an HTML artifact as a file to open in a browser."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(artifact.load(), encoding="utf-8")
-    return path

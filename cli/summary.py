@@ -6,9 +6,10 @@ import dataclasses
 import json
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from cli.runs import Session, save_page
+from cli.runs import Session
 from project.errors import Unreachable
 from project.paths import REPORTS, ROOT
 from tabular.contract import Contract
@@ -25,7 +26,7 @@ def training(session: Session, outputs: Mapping[str, Any]) -> dict[str, Any]:
     choice = outputs[f"choose_candidate.{Artifact.CHOICE}"].load()
     bundle = outputs[f"package_model.{Artifact.BUNDLE}"].load()
     folder = REPORTS / session.contract.name
-    docs = save_page(outputs[f"check_rows.{Artifact.DATA_DOCS}"], folder / "data_checks.html")
+    docs = _save_page(outputs[f"check_rows.{Artifact.DATA_DOCS}"], folder / "data_checks.html")
     card = folder / "model_card.html"
     card.write_text(to_html(bundle.content["model_card.md"].decode()), encoding="utf-8")
     promotion = outputs[f"promote.{Artifact.PROMOTION}"].load()
@@ -101,7 +102,7 @@ def monitoring(session: Session, outputs: Mapping[str, Any]) -> list[dict[str, A
         if key.endswith(f".{Artifact.DRIFT}"):
             report = artifact.load()
             page = outputs[key.removesuffix(Artifact.DRIFT) + Artifact.DRIFT_REPORT]
-            path = save_page(page, REPORTS / session.contract.name / f"drift_{report.site}.html")
+            path = _save_page(page, REPORTS / session.contract.name / f"drift_{report.site}.html")
             found.append({**dataclasses.asdict(report), "worst": report.worst, "report": _relative(path)})
     return found
 
@@ -186,3 +187,10 @@ def _training_lines(found: Mapping[str, Any]) -> Iterator[str]:
 
 def _relative(path: Any) -> str:
     return str(path.relative_to(ROOT))
+
+
+def _save_page(artifact: Any, path: Path) -> Path:
+    """Write an HTML artifact as a file to open in a browser."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(artifact.load(), encoding="utf-8")
+    return path

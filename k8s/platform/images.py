@@ -1,21 +1,14 @@
-"""The images of the servers: built once for each lock, under a tag that is the lock's hash."""
+"""The images of this tree, built once for each content and put where the cluster pulls them from."""
 
 from __future__ import annotations
 
 import os
-from hashlib import sha256
 
 from k8s.platform.programs import LONG, run, works
+from project.images import CONTENT, image_name
 from project.paths import ROOT
 
-TARGETS = {"zenml": "requirements/zenml-server.txt", "mlflow": "requirements/mlflow-server.txt"}
-"""Target of the Dockerfile and the lock it installs."""
-
-
-def name(target: str, registry: str) -> str:
-    """The image of a target as this tree would build it."""
-    content = b"".join((ROOT / path).read_bytes() for path in ("Dockerfile", TARGETS[target]))
-    return f"{registry}/{target}:{sha256(content).hexdigest()[:12]}"
+TARGETS = tuple(CONTENT)
 
 
 def provide(target: str, registry: str, context: str) -> str:
@@ -32,7 +25,7 @@ def provide(target: str, registry: str, context: str) -> str:
     Raises:
         ProjectError: Docker or the registry refuses.
     """
-    image = name(target, registry)
+    image = image_name(target, registry)
     kind = context.startswith("kind-")
     if not kind and works("docker", "manifest", "inspect", "--insecure", image):
         return "is in the registry"

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from k8s.platform import images
+from k8s.platform.images import TARGETS
 from k8s.platform.programs import kubectl, listed
 from k8s.platform.settings import MODELS, SERVERS, Settings
 from project.errors import Unreachable
+from project.images import image_name
 
 OVERLAYS = Path(__file__).parent / "overlays"
 NEEDED = {
@@ -42,7 +43,7 @@ def rendered(settings: Settings) -> str:
         "configMapGenerator": [
             {"name": "platform-settings", "namespace": SERVERS, "literals": [f"{k}={v}" for k, v in literals.items()]}
         ],
-        "images": [_image(target, settings.registry) for target in images.TARGETS],
+        "images": [_image(target, settings.registry) for target in TARGETS],
         "patches": list(_patches(settings)),
     }
     with tempfile.TemporaryDirectory(dir=OVERLAYS.parent, prefix=".rendered-") as folder:
@@ -67,7 +68,7 @@ def _replacing(kind: str, namespace: str, name: str, values: dict[str, Any]) -> 
 
 
 def _image(target: str, registry: str) -> dict[str, str]:
-    name, _, tag = images.name(target, registry).rpartition(":")
+    name, _, tag = image_name(target, registry).rpartition(":")
     return {"name": target, "newName": name, "newTag": tag}
 
 

@@ -19,11 +19,13 @@ from click.testing import CliRunner, Result
 from zenml.enums import StackComponentType
 
 from project.errors import ConfigError, Exit, ProjectError, Refused, Unreachable
+from project.images import image_name
 from project.paths import ROOT, STACKS
 from stacks import registry
 from stacks.changes import Action
 from stacks.export import exported
 from stacks.files import Stack, read_stack
+from stacks.images import step_settings
 from stacks.selection import connected, use_stack
 from tests.unit.stacks.conftest import VARIABLES
 
@@ -355,6 +357,15 @@ def test_a_cluster_s_stack_registers_without_a_cluster(home: Path, name: str) ->
     assert active.experiment_tracker is not None
     configuration: Any = active.experiment_tracker.config
     assert configuration.tracking_password == "lovelace"
+    registry = VARIABLES.get("EKS_REGISTRY") if name == "eks" else "localhost:5000/tabular"
+    docker = step_settings()["docker"]
+    assert docker["parent_image"] == image_name("steps", str(registry))
+    assert docker["skip_build"]  # the lock is in the image, the code comes by the artifact store
+
+
+def test_local_steps_need_no_image(home: Path) -> None:
+    use_stack("local")
+    assert step_settings() == {}
 
 
 def test_secrets_are_created_rotated_and_never_shown(home: Path) -> None:
