@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from k8s.platform import images
 from k8s.platform.settings import MODELS, SERVERS, Settings
+from project.images import image_name
 from tests.cluster.conftest import kubectl, said_by
 
 pytestmark = pytest.mark.cluster
@@ -25,7 +25,7 @@ STRANGER = "tests-stranger"
 def test_two_steps_run_as_pods(platform: Settings, stack: dict[str, str]) -> None:
     namespace = json.loads(kubectl("get", "namespace", MODELS, "--output", "json"))
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
-    image = images.name("zenml", platform.registry)
+    image = image_name("zenml", platform.registry)
     done = said_by(sys.executable, "-m", "tests.cluster.two_steps", image, environment=stack)
     assert done.returncode == 0, done.stderr[-4000:]
     assert done.stdout.splitlines()[-1] == "completed 21"
@@ -33,7 +33,7 @@ def test_two_steps_run_as_pods(platform: Settings, stack: dict[str, str]) -> Non
 
 def test_a_pod_of_another_namespace_gets_in_nowhere(platform: Settings) -> None:
     """Where the cluster's network plugin enforces policies; one that does not takes them and does nothing."""
-    image = images.name("zenml", platform.registry)
+    image = image_name("zenml", platform.registry)
     address = f"mlflow.{SERVERS}"
     knock = f"import socket; socket.create_connection(('{address}', 5000), timeout=5).close(); print('in')"
     container = {"name": "knock", "image": image, "command": ["python", "-c", knock], "securityContext": CONTAINED}
