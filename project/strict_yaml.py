@@ -17,10 +17,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from project.errors import ConfigError
+from project.wording import choices, expected, places, written
 
 Path_ = tuple[str | int, ...]
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The safe loader in C, ten times faster, where PyYAML was built with it."""
+
+_AGAIN = "correct it there, then type the same command again"
 
 
 class Strict(BaseModel):
@@ -62,9 +65,10 @@ def read_tree(path: Path) -> tuple[dict[str, Any], dict[Path_, int]]:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         near = difflib.get_close_matches(path.stem, [p.stem for p in path.parent.glob("*.yaml")], n=1)
-        raise ConfigError(f"{shown(path)} does not exist{f'; did you mean {near[0]!r}?' if near else ''}") from None
+        what = f"{shown(path)} does not exist{f'; did you mean {near[0]!r}?' if near else ''}"
+        raise ConfigError(what, "restore it, or correct its name") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{shown(path)} can not be read: {error}") from None
+        raise ConfigError(f"{shown(path)} can not be read: {error}", "save it as text in UTF-8") from None
     try:
         loader = LOADER(text)
         node = loader.get_single_node()
@@ -72,14 +76,15 @@ def read_tree(path: Path) -> tuple[dict[str, Any], dict[Path_, int]]:
         value = loader.construct_document(node) if node is not None else None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{shown(path)}:{line} is not YAML: {error.problem}") from None
+        raise ConfigError(f"{shown(path)}:{line} is not YAML: {error.problem}", _AGAIN) from None
     except (yaml.YAMLError, ValueError) as error:  # a date such as 2024-13-01 is a ValueError
-        raise ConfigError(f"{shown(path)} is not YAML: {error}") from None
+        raise ConfigError(f"{shown(path)} is not YAML: {error}", _AGAIN) from None
     except RecursionError:
-        raise ConfigError(f"{shown(path)} is nested too deeply, or an alias stands inside of what it names") from None
+        what = f"{shown(path)} is nested too deeply, or an alias stands inside of what it names"
+        raise ConfigError(what, _AGAIN) from None
     if not isinstance(value, dict):
-        found = "empty" if value is None else f"a {type(value).__name__}"
-        raise ConfigError(f"{shown(path)} is {found}, expected a mapping of keys to values")
+        found = "empty" if value is None else "a list" if isinstance(value, list) else written(value)
+        raise ConfigError(f"{shown(path)} is {found}, expected a mapping of keys to values", _AGAIN)
     return value, lines
 
 
@@ -94,12 +99,11 @@ def validate(
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
-        problem = problems[0]
-        location = problem["loc"]
+        misplaced = places(error.errors(), value)
+        location, problems = next(iter(misplaced.items()))
         at = _line_of(location, lines or {})
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise ConfigError(f"{shown(path)}{at}: {_sentence(problem, model)}{more}") from None
+        more = f" (and {len(misplaced) - 1} more)" if len(misplaced) > 1 else ""
+        raise ConfigError(f"{shown(path)}{at}: {_sentence(location, problems, model)}{more}", _AGAIN) from None
 
 
 def misfits(found: Sequence[tuple[Path_, str]]) -> ValidationError:
@@ -138,10 +142,10 @@ def _lines(node: yaml.Node, at: Path_, path: Path) -> Iterator[tuple[Path_, int]
         for key, child in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
-                raise ConfigError(f"{shown(path)}:{line}: a key is a word, not a list or mapping")
+                raise ConfigError(f"{shown(path)}:{line}: a key is a word, not a list or mapping", _AGAIN)
             if key.value in seen:
                 raise ConfigError(
-                    f"{shown(path)}:{line}: key {key.value!r} was given before, on line {seen[key.value]}"
+                    f"{shown(path)}:{line}: key {key.value!r} was given before, on line {seen[key.value]}", _AGAIN
                 )
             seen[key.value] = line
             yield from _lines(child, (*at, key.value), path)
@@ -160,8 +164,8 @@ def _line_of(location: Path_, lines: Mapping[Path_, int]) -> str:
     return f":{lines[known]}" if known in lines else ""
 
 
-def _sentence(problem: Any, model: type[BaseModel]) -> str:
-    location: Path_ = problem["loc"]
+def _sentence(location: Path_, problems: Sequence[Any], model: type[BaseModel]) -> str:
+    problem = problems[0]
     where = ".".join(str(part) for part in location) or "the file"
     match problem["type"]:
         case "extra_forbidden":
@@ -173,19 +177,21 @@ def _sentence(problem: Any, model: type[BaseModel]) -> str:
             near = difflib.get_close_matches(tag, [str(key) for key in problem["input"]], n=1)
             missing = f"'{where}.{tag}' is missing"
             return f"unknown key '{where}.{near[0]}'; did you mean {tag!r}?" if near else missing
+        case "union_tag_invalid" | "literal_error":
+            word = problem["input"] if problem["type"] == "literal_error" else problem["ctx"]["tag"]
+            return f"{where!r} is {written(word)}{did_you_mean(str(word), choices(problem))}"
         case "value_error" | "assertion_error":
             message = problem["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
             return f"{where}: {message}" if location else message
         case _:
-            return f"{where!r} is {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+            return f"{where!r} is {written(problem['input'])}, expected {expected(problems)}"
 
 
 def _siblings(model: type[BaseModel], location: Path_) -> set[str]:
     """The keys allowed beside an unknown one: fields of every model its location may stand in."""
     candidates: list[Any] = [model]
     for part in location[:-1]:
-        deeper = [inner for candidate in candidates for inner in _step(candidate, part)]
-        candidates = deeper or candidates  # a union's tag is part of the location but not of the schema
+        candidates = [inner for candidate in candidates for inner in _step(candidate, part)]
     return {
         field.alias or name
         for candidate in candidates

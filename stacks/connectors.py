@@ -27,6 +27,8 @@ def validate_connectors(stack: Stack) -> None:
     Raises:
         ConfigError: Something ZenML does not know, or a secret.
     """
+    if not stack.resources.connectors:
+        return
     from zenml.service_connectors.service_connector_registry import service_connector_registry
 
     known = {kind.connector_type: kind for kind in service_connector_registry.list_service_connector_types()}

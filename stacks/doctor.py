@@ -19,6 +19,7 @@ from stacks.probes import Failure, Probe
 from stacks.schema import RemoteServer
 from stacks.selection import connected
 from stacks.server import TIMEOUT, api_key, has_login, local_url, login_command, user_directory
+from stacks.validation import validate_stack
 
 _DEADLINE = 1.9  # seconds for all parts together; a name server may take longer than a socket's own timeout
 Secrets = Mapping[tuple[str, str], str]
@@ -52,7 +53,11 @@ def examine(stack: Stack) -> list[Finding]:
 
     Returns:
         One finding per part, in the order server, credentials, components.
+
+    Raises:
+        ConfigError: The files do not fit ZenML's flavors; nothing was tried.
     """
+    validate_stack(stack)
     return _run(_probes(stack, _secrets(stack)))
 
 
@@ -178,7 +183,7 @@ def _tracker(component: ComponentSpec, _stack: Stack, secrets: Secrets) -> Probe
 def _registry(component: ComponentSpec, _stack: Stack, _secrets: Secrets) -> Probe | None:
     host = component.configuration["uri"].partition("/")[0]
     scheme = "http" if host.partition(":")[0] in ("localhost", "127.0.0.1") else "https"
-    return lambda: probes.answers(f"{scheme}://{host}/v2/", f"docker login {host}")
+    return lambda: probes.answers(f"{scheme}://{host}/v2/", f"start the registry, or correct {component.line('uri')}")
 
 
 def _orchestrator(component: ComponentSpec, _stack: Stack, _secrets: Secrets) -> Probe | None:
@@ -186,7 +191,8 @@ def _orchestrator(component: ComponentSpec, _stack: Stack, _secrets: Secrets) ->
         return None
     importlib.import_module("kubernetes")  # before the clock starts
 
-    context, namespace = (component.configuration[key] for key in ("kubernetes_context", "kubernetes_namespace"))
+    context = component.configuration.get("kubernetes_context")
+    namespace = component.configuration.get("kubernetes_namespace", "zenml")
     return lambda: probes.kubernetes(context, namespace)
 
 

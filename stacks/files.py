@@ -1,4 +1,4 @@
-"""Read a stack's two files into one resolved `Stack`; imports no ZenML, so `list` and `doctor` answer at once."""
+"""Read a stack's two files into one resolved `Stack`; imports no ZenML, so `list` answers at once."""
 
 from __future__ import annotations
 

@@ -143,31 +143,31 @@ def s3(path: str, client: Any) -> str:
     return f"{path} can be written and read"
 
 
-def kubernetes(context: str, namespace: str) -> str:
-    """Reach a cluster by its context and see whether the namespace exists.
+def kubernetes(context: str | None, namespace: str) -> str:
+    """Reach a cluster by its context, or the current one, and see whether the namespace exists.
 
     Raises:
         Failure: No such context, no answer, or no such namespace.
     """
     api = _kubernetes_api(context)
+    cluster = context or "the current context"
+    kubectl = f"kubectl --context {context}" if context else "kubectl"
     try:
         api.call_api(f"/api/v1/namespaces/{namespace}", "GET", auth_settings=["BearerToken"], _request_timeout=TIMEOUT)
     except Exception as error:  # noqa: BLE001  the client lets urllib3's and ssl's errors through
         status = getattr(error, "status", None)
         if status == 404:
             raise Failure(
-                f"{context} has no namespace {namespace!r}", f"kubectl create namespace {namespace}"
+                f"{cluster} has no namespace {namespace!r}", f"{kubectl} create namespace {namespace}"
             ) from None
         if status in (401, 403):
-            raise Failure(
-                f"{context} refuses us ({status})", f"kubectl --context {context} auth can-i get pods"
-            ) from None
-        fix = f"kubectl --context {context} get --raw /readyz"
-        raise Failure(f"the Kubernetes API of {context} does not answer: {_reason(error)}", fix) from None
-    return f"{context} has the namespace {namespace}"
+            raise Failure(f"{cluster} refuses us ({status})", f"{kubectl} auth can-i get pods") from None
+        fix = f"{kubectl} get --raw /readyz"
+        raise Failure(f"the Kubernetes API of {cluster} does not answer: {_reason(error)}", fix) from None
+    return f"{cluster} has the namespace {namespace}"
 
 
-def _kubernetes_api(context: str) -> Any:
+def _kubernetes_api(context: str | None) -> Any:
     from urllib3.util import Retry
 
     client_library: Any = importlib.import_module("kubernetes")
@@ -175,7 +175,8 @@ def _kubernetes_api(context: str) -> Any:
     try:
         client_library.config.load_kube_config(context=context, client_configuration=loaded)
     except Exception as error:  # noqa: BLE001  so does reading a broken kubeconfig
-        raise Failure(f"no Kubernetes context {context!r}: {_reason(error)}", "kubectl config get-contexts") from None
+        what = repr(context) if context else "is chosen"
+        raise Failure(f"no Kubernetes context {what}: {_reason(error)}", "kubectl config get-contexts") from None
     loaded.retries = Retry(0)
     return client_library.client.ApiClient(loaded)
 

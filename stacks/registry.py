@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from project.errors import Refused
 from stacks.changes import ABSENT, Action, Change, diff_text, differing_keys
-from stacks.connectors import find_connector, plan_connectors, validate_connectors
+from stacks.connectors import find_connector, plan_connectors
 from stacks.files import ComponentSpec, Stack
 from stacks.plan import OURS, Planned
 from stacks.prerequisites import plan_flavors, plan_secrets
@@ -95,7 +95,6 @@ def find_stack(name: str, client: Client) -> StackResponse | None:
 
 def _plan(stack: Stack, client: Client) -> Iterator[Planned]:
     stored = validate_stack(stack)
-    validate_connectors(stack)
     yield from plan_secrets(stack, client)
     yield from plan_flavors(stack, client)
     yield from plan_connectors(stack, client)

@@ -27,6 +27,7 @@ from stacks.server import (
 )
 from stacks.startup import lighten_zenml
 from stacks.substitution import resolve
+from stacks.validation import validate_stack
 
 if TYPE_CHECKING:
     from zenml.client import Client
@@ -77,11 +78,16 @@ def connected(stack: Stack, server: ServerChoice = "declared") -> Iterator[Clien
     """A ZenML client of the stack's server; two processes of one user take turns.
 
     Raises:
+        ConfigError: The files do not fit, where a server can not be reached that would have been told what they say.
         Unreachable: As `use_stack`.
     """
     opt_out()
     if server == "declared":
-        point_process_at(stack.name, stack.resources.server)
+        try:
+            point_process_at(stack.name, stack.resources.server)
+        except Unreachable:
+            validate_stack(stack)  # what is wrong here and now is worth more than what is wrong over there
+            raise
     with _turn():
         yield _client(stack.name, stack.resources.server)
 

@@ -1,16 +1,18 @@
-"""Hold a stack against what ZenML's flavors accept: flavor names, configuration keys and types, secrets."""
+"""Hold a stack against what ZenML accepts: flavor names, configuration keys and types, secrets, connectors."""
 
 from __future__ import annotations
 
 import importlib
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from project.errors import ConfigError
 from project.strict_yaml import Path_, did_you_mean, shown
+from project.wording import expected, places, written
+from stacks.connectors import validate_connectors
 from stacks.files import ComponentSpec, Stack, secret_references
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ _BOTO_CLIENT = frozenset(
 
 
 def validate_stack(stack: Stack) -> dict[str, dict[str, Any]]:
-    """Check every component against its flavor's own configuration class.
+    """Check every component against its flavor's own configuration class, and every connector against its type.
 
     Args:
         stack: The resolved stack.
@@ -43,6 +45,7 @@ def validate_stack(stack: Stack) -> dict[str, dict[str, Any]]:
             f"{shown(stack.path)}: zenml_version is {stack.zenml_version}, installed is {zenml.__version__}",
             "pip install -r requirements.txt, or compare the file with 'python run.py stack export'",
         )
+    validate_connectors(stack)
     own = own_flavors(stack)
     return {component.type: _stored(component, own) for component in stack.components}
 
@@ -93,13 +96,21 @@ def _stored(component: ComponentSpec, own: Mapping[tuple[str, str], Flavor]) -> 
     try:
         validated = model(**{**component.configuration, **dict.fromkeys(references, "reference")})
     except ValidationError as error:
-        problem = error.errors()[0]
-        key, message = ".".join(map(str, problem["loc"])), problem["msg"].removeprefix("Value error, ")
-        what = f"{key!r} is {problem['input']!r}: " if key else ""
-        raise ConfigError(f"{component.line(*problem['loc'])}: {what}{message}") from None
+        at, problems = next(iter(places(error.errors(), component.configuration).items()))
+        raise ConfigError(f"{component.line(*at)}: {_told(at, problems)}") from None
     except (ValueError, ZenMLBaseException) as error:
         raise ConfigError(f"{component.line()}: {error}") from None
     return {**validated.model_dump(mode="json", exclude_unset=True), **references}
+
+
+def _told(at: Path_, problems: Sequence[Any]) -> str:
+    key, problem = ".".join(map(str, at)), problems[0]
+    if problem["type"] == "missing":
+        return f"{key!r} is missing"
+    if problem["type"] == "value_error":
+        what = f"{key!r} is {written(problem['input'])}: " if key else ""
+        return f"{what}{problem['msg'].removeprefix('Value error, ')}"
+    return f"{key!r} is {written(problem['input'])}, expected {expected(problems)}"
 
 
 def _flavor(component: ComponentSpec, own: Mapping[tuple[str, str], Flavor]) -> Flavor:

@@ -10,6 +10,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,11 @@ from project.images import image_name
 from project.paths import ROOT, STACKS
 from stacks import registry
 from stacks.changes import Action
+from stacks.doctor import examine
 from stacks.export import exported
 from stacks.files import Stack, read_stack
 from stacks.images import step_settings
+from stacks.schema import RemoteServer
 from stacks.selection import connected, use_stack
 from tests.unit.stacks.conftest import VARIABLES
 
@@ -510,6 +513,62 @@ def test_doctor_names_a_fix_for_every_part(home: Path) -> None:
         *("container_registry", "experiment_tracker", "model_deployer"),
     }
     assert [part["part"] for part in parts if part["ok"] or not part["fix"]] == []
+    (registry_,) = [part for part in parts if part["part"] == "container_registry"]
+    assert registry_["fix"].startswith("start the registry, or correct ")
+
+
+TYPOS = [
+    pytest.param(
+        "local.yaml", "port:", "prot:",
+        "unknown key 'prot' for the tabular_local model_deployer; did you mean 'port'?", id="an optional key",
+    ),
+    pytest.param(
+        "minikube.yaml", "uri:", "urii:",
+        "unknown key 'urii' for the default container_registry; did you mean 'uri'?", id="a key that is needed",
+    ),
+    pytest.param(
+        "minikube.yaml", "kubernetes_namespace:", "kubernetes_namespac:",
+        "unknown key 'kubernetes_namespac' for the kubernetes orchestrator; did you mean 'kubernetes_namespace'?",
+        id="a key that doctor reads",
+    ),
+    pytest.param("local.yaml", "port: 8000", "port: eighty", "'port' is 'eighty', expected a whole number", id="type"),
+    pytest.param("minikube.yaml", "        path: ", "        # ", "'path' is missing", id="missing"),
+    pytest.param(
+        "minikube.resources.yaml", "flavors:", CONNECTOR.replace("auth_method: token", "auth_method: tokens"),
+        "connector 'cluster': unknown auth_method 'tokens'; did you mean 'token'?", id="a connector",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "old", "new", "cause"), TYPOS)
+def test_doctor_finds_what_is_misspelt(edit: Edit, file: str, old: str, new: str, cause: str) -> None:
+    stack = edit(file, old, new)
+    with pytest.raises(ConfigError) as refusal:
+        examine(stack)
+    assert refusal.value.cause.endswith(cause)
+
+
+@pytest.mark.parametrize(("file", "old", "new", "cause"), [typo for typo in TYPOS if "minikube" in str(typo.values)])
+def test_what_is_misspelt_is_said_though_the_server_is_down(
+    edit: Edit, file: str, old: str, new: str, cause: str
+) -> None:
+    os.environ["MINIKUBE_ZENML_API_KEY"] = "key"
+    stack = _with_server(edit(file, old, new), f"http://127.0.0.1:{_free_port()}")
+    with pytest.raises(ConfigError) as refusal, connected(stack):
+        pass
+    assert refusal.value.cause.endswith(cause)
+
+
+def test_a_server_that_is_down_is_said_of_files_that_fit(home: Path) -> None:
+    os.environ.update({**VARIABLES, "MINIKUBE_ZENML_API_KEY": "key"})
+    stack = _with_server(read_stack("minikube"), f"http://127.0.0.1:{_free_port()}")
+    with pytest.raises(Unreachable, match="of stack 'minikube' does not answer"), connected(stack):
+        pass
+
+
+def _with_server(stack: Stack, url: str) -> Stack:
+    server = RemoteServer(kind="remote", url=url, api_key_variable="MINIKUBE_ZENML_API_KEY")
+    return replace(stack, resources=stack.resources.model_copy(update={"server": server}))
 
 
 # A server
@@ -590,8 +649,6 @@ def test_a_remote_stack_registers_in_its_server(home: Path, zenml_server: tuple[
 
 
 def test_a_stack_whose_secret_only_the_server_knows(home: Path, zenml_server: tuple[str, str]) -> None:
-    from stacks.doctor import examine
-
     url, key = zenml_server
     os.environ.update({**VARIABLES, **SECRETS, "MINIKUBE_ZENML_URL": url, "MINIKUBE_ZENML_API_KEY": key})
     use_stack("minikube")

@@ -96,7 +96,9 @@ def test_the_mutations_cover_what_is_written() -> None:
             "local.yaml", "flavor: mlflow", "flavor: mlfow",
             ":18: unknown experiment_tracker flavor 'mlfow'; did you mean 'mlflow'?", id="flavor",
         ),
-        pytest.param("local.yaml", "port: 8000", "port: eighty", "'port' is 'eighty': Input should be", id="type"),
+        pytest.param(
+            "local.yaml", "port: 8000", "port: eighty", "'port' is 'eighty', expected a whole number", id="type",
+        ),
         pytest.param(
             "local.resources.yaml", "TabularLocalFlavor", "TabularLokalFlavor", "can not be imported",
             id="no such flavor",

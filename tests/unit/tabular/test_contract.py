@@ -68,7 +68,9 @@ def test_the_contract_as_written(folder: Path) -> None:
     ("old", "new", "line", "message"),
     [
         pytest.param("title: Pets", "", 1, "'title' is missing", id="no title"),
-        pytest.param("name: pets", "name: Pets", 1, "'name' is 'Pets': string should match", id="a name in capitals"),
+        pytest.param(
+            "name: pets", "name: Pets", 1, "'name' is 'Pets', expected text of the form ^[a-z]", id="a name in capitals"
+        ),
         pytest.param("name: pets", "name: dogs", 1, "name is 'dogs', the file says 'pets'", id="another file's name"),
         pytest.param("column: kind", "column: coat", 8, "the target 'coat' is also a feature", id="target and feature"),
         pytest.param(
@@ -120,11 +122,17 @@ def test_the_contract_as_written(folder: Path) -> None:
             "weight: {type: number,",
             "weight: {type: numbr,",
             14,
-            "'features.weight.type' is 'numbr': input should be 'number',",
+            "'features.weight.type' is 'numbr'; did you mean 'number'?",
             id="unknown type",
         ),
         pytest.param("minimum: 0,", "minimum: 91,", 14, "features.weight: minimum 91 is above maximum 90", id="range"),
-        pytest.param("minimum: 0,", "minimum: .nan,", 14, "'features.weight.minimum' is nan", id="not a number"),
+        pytest.param(
+            "minimum: 0,",
+            "minimum: .nan,",
+            14,
+            "'features.weight.minimum' is .nan, expected a finite number",
+            id="not a number",
+        ),
         pytest.param(
             "missing: [0]",
             "values: [0]",

@@ -35,7 +35,7 @@ from tests.unit.tabular.conftest import Data
         pytest.param(
             "quick: {C: [0.03", "quick: {C: [0", "search.quick.C.0: 0 is not a number above 0", id="a penalty of none"
         ),
-        pytest.param("quick: {C: [0.03, 0.3, 3]", "quick: {C: []", "list should have at least 1", id="nothing to try"),
+        pytest.param("quick: {C: [0.03, 0.3, 3]", "quick: {C: []", "expected 1 or more entries", id="nothing to try"),
         pytest.param(
             "max_features: [sqrt", "max_features: [sqr", "'sqr' is not sqrt, log2, null, a whole number", id="a word"
         ),
