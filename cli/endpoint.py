@@ -13,8 +13,8 @@ from typing import Any
 import click
 
 from cli.output import emit, json_option
+from cli.place import deployer, place_option
 from deployers.interface import Endpoint, Status
-from deployers.local import LocalDeployer
 from project.errors import Exit
 
 DATASET = "heart_disease"
@@ -22,25 +22,30 @@ DATASET = "heart_disease"
 
 @click.command()
 @click.option("--dataset", help=f"Name of the data set.  [default: {DATASET}]")
+@place_option
 @json_option
-def endpoint(dataset: str | None, as_json: bool) -> None:
+def endpoint(dataset: str | None, stack: str | None, as_json: bool) -> None:
     """Print the URL of an endpoint and a request to try.
 
     \b
     Examples:
       python run.py endpoint
       python run.py endpoint --dataset penguins --json
+      python run.py endpoint --stack minikube
     """
-    found = LocalDeployer().status(_name(dataset)).endpoint
+    asked = deployer(stack)
+    found = asked.status(_name(dataset)).endpoint
+    key = asked.key_command()
+    header = f' -H "X-API-Key: $({key})"' if key else ""
     row = shlex.quote(json.dumps(found.example))
-    curl = f"curl -s {found.url}/predict -H 'Content-Type: application/json' -d {row}"
+    curl = f"curl -s {found.url}/predict{header} -H 'Content-Type: application/json' -d {row}"
     emit({**_endpoint(found), "curl": curl}, f"{found.url}\n\n{curl}", as_json)
 
 
 @click.command()
 @click.option("--dataset", help="Name of the data set; without it every endpoint.")
 @click.option("--lineage", "version", metavar="VERSION", help="Say instead where a version comes from.")
-@click.option("--stack", help="With --lineage: the stack that trained it; without it the active ZenML stack.")
+@place_option
 @json_option
 def status(dataset: str | None, version: str | None, stack: str | None, as_json: bool) -> None:
     """Say what serves at each endpoint and whether it answers, or where a version comes from.
@@ -56,12 +61,12 @@ def status(dataset: str | None, version: str | None, stack: str | None, as_json:
         outer = click.get_current_context().obj or {}
         show_lineage(_name(dataset), version, stack or outer.get("stack"), as_json)
         return
-    deployer = LocalDeployer()
-    names = deployer.endpoints() if dataset is None else [dataset]
+    asked = deployer(stack)
+    names = asked.endpoints() if dataset is None else [dataset]
     if not names:
         emit({"endpoints": []}, "nothing is deployed; python run.py --stack local", as_json)
         return
-    found = [deployer.status(name) for name in names]
+    found = [asked.status(name) for name in names]
     emit({"endpoints": [_status(each) for each in found]}, "\n\n".join(map(_text, found)), as_json)
     if not all(each.ready for each in found):
         click.get_current_context().exit(Exit.UNREACHABLE)
@@ -70,8 +75,9 @@ def status(dataset: str | None, version: str | None, stack: str | None, as_json:
 @click.command()
 @click.option("--dataset", help=f"Name of the data set.  [default: {DATASET}]")
 @click.option("--to", help="The version to serve; without it the one before.")
+@place_option
 @json_option
-def rollback(dataset: str | None, to: str | None, as_json: bool) -> None:
+def rollback(dataset: str | None, to: str | None, stack: str | None, as_json: bool) -> None:
     """Serve the previous version again, or another that is kept.
 
     \b
@@ -79,15 +85,16 @@ def rollback(dataset: str | None, to: str | None, as_json: bool) -> None:
       python run.py rollback
       python run.py rollback --to v2 --dataset heart_disease
     """
-    found = LocalDeployer().rollback(_name(dataset), to)
+    found = deployer(stack).rollback(_name(dataset), to)
     emit(_endpoint(found), f"{found.name} serves version {found.current.version} again at {found.url}", as_json)
 
 
 @click.command()
 @click.option("--dataset", help=f"Name of the data set.  [default: {DATASET}]")
 @click.option("--all", "every", is_flag=True, help="Take every endpoint down.")
+@place_option
 @json_option
-def down(dataset: str | None, every: bool, as_json: bool) -> None:
+def down(dataset: str | None, every: bool, stack: str | None, as_json: bool) -> None:
     """Stop an endpoint and forget it.
 
     \b
@@ -97,8 +104,8 @@ def down(dataset: str | None, every: bool, as_json: bool) -> None:
     """
     if every and dataset is not None:
         raise click.UsageError("give --dataset or --all, not both")
-    deployer = LocalDeployer()
-    stopped = [name for name in (deployer.endpoints() if every else [_name(dataset)]) if deployer.down(name)]
+    asked = deployer(stack)
+    stopped = [name for name in (asked.endpoints() if every else [_name(dataset)]) if asked.down(name)]
     emit({"stopped": stopped}, f"stopped: {', '.join(stopped)}" if stopped else "nothing was running", as_json)
 
 

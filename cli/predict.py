@@ -51,8 +51,8 @@ def predict(
     """Predict a file with the version that serves, or one row at its endpoint.
 
     Rows are judged as the endpoint judges them. Those that do not fit go to the rejects file with the reason;
-    with too many of them the exit code is 3 and no answers are written. Without an endpoint on this machine the
-    champion comes from the stack's registry.
+    with too many of them the exit code is 3 and no answers are written. Without an endpoint the champion
+    comes from the stack's registry.
 
     \b
     Examples:
@@ -64,7 +64,7 @@ def predict(
     if row is not None:
         if source or output:
             raise click.UsageError("--row asks the endpoint for one row: leave --input and --output out")
-        _predict_row(dataset, row, as_json)
+        _predict_row(stack, dataset, row, as_json)
         return
     if not source or not output:
         raise click.UsageError("give --input and --output, or --row")
@@ -82,8 +82,8 @@ def predict(
     emit(said, _text(said), as_json)
 
 
-def _predict_row(dataset: str, text: str, as_json: bool) -> None:
-    from deployers.local import LocalDeployer
+def _predict_row(stack: str | None, dataset: str, text: str, as_json: bool) -> None:
+    from cli.place import deployer
 
     try:
         row = json.loads(text)
@@ -91,7 +91,7 @@ def _predict_row(dataset: str, text: str, as_json: bool) -> None:
         raise ConfigError(f"--row is not JSON: {error}", f"python run.py endpoint --dataset {dataset}") from None
     if not isinstance(row, dict):
         raise ConfigError("--row is not a JSON object of field names and values", "python run.py endpoint")
-    answer = LocalDeployer().predict(dataset, row)
+    answer = deployer(stack).predict(dataset, row)
     said = f"{answer['label']} with probability {answer['probability']:.3f}, {answer['model']} {answer['version']}"
     emit(answer, said, as_json)
 
@@ -116,8 +116,8 @@ def _settings() -> Any:
 
 
 def _bundle(stack: str | None, dataset: str, debug: bool, folder: Path | None) -> tuple[str, Bundle]:
-    """The bundle asked for, else the one behind this machine's endpoint, else the registry's champion."""
-    from deployers.local import LocalDeployer
+    """The bundle asked for, else the one behind the endpoint, else the registry's champion."""
+    from cli.place import deployer
     from tabular.bundle import read_bundle
 
     if folder is not None:
@@ -126,9 +126,9 @@ def _bundle(stack: str | None, dataset: str, debug: bool, folder: Path | None) -
         if name != dataset:
             raise ConfigError(f"{folder} is a bundle of {name}, not of {dataset}", f"add --dataset {name}")
         return str(folder), bundle
-    deployer = LocalDeployer()
-    if dataset in deployer.endpoints():
-        endpoint, bundle = deployer.bundle(dataset)
+    asked = deployer(stack)
+    if dataset in asked.endpoints():
+        endpoint, bundle = asked.bundle(dataset)
         if stack in (None, endpoint.stack):
             return endpoint.current.version, bundle
     from cli.runs import begin, champion_version

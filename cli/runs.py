@@ -176,10 +176,14 @@ def run_deployment(
     """Run the deployment pipeline on a version of the data set's model, as the config says or as `rollout` does."""
     from zenml import Model
 
+    from deployers.flavors import active_component
+    from deployers.remembered import Place, remember
     from pipelines.deployment import deployment
 
     chosen = _prepared(deployment, model=Model(name=session.contract.name, version=version))
-    return outputs(chosen(version, rollout or session.rollout, port))
+    found = outputs(chosen(version, rollout or session.rollout, port))
+    remember(Place(*active_component()))
+    return found
 
 
 def run_monitoring(session: Session, version: str, sites: list[str]) -> dict[str, Any]:

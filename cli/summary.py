@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cli.runs import Session
-from project.errors import Unreachable
 from project.paths import REPORTS, ROOT
 from tabular.contract import Contract
 from tracking.names import Artifact
-
-SECONDS = 10
 
 
 def training(session: Session, outputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,19 +75,9 @@ def prediction(contract: Contract, endpoint: Mapping[str, Any]) -> dict[str, Any
     Raises:
         Unreachable: It does not answer.
     """
-    request = urllib.request.Request(  # noqa: S310  our own endpoint's http address
-        f"{endpoint['url']}/predict",
-        data=json.dumps(endpoint["example"]).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=SECONDS) as response:  # noqa: S310  the same
-            answer: dict[str, Any] = json.load(response)
-            return answer
-    except OSError as error:
-        raise Unreachable(
-            f"{endpoint['url']} does not answer: {error}", f"python run.py status --dataset {contract.name}"
-        ) from None
+    from deployers import active
+
+    return active().predict(contract.name, endpoint["example"])
 
 
 def monitoring(session: Session, outputs: Mapping[str, Any]) -> list[dict[str, Any]]:

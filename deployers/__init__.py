@@ -21,6 +21,8 @@ def active(port: int | None = None) -> Deployer:
     Raises:
         ConfigError: The active stack has no model deployer of ours, or one whose backend this version lacks.
     """
-    from deployers.flavors import backend_of_active_stack
+    from deployers.backends import backend
+    from deployers.flavors import active_component
 
-    return backend_of_active_stack(port)
+    stack, flavor, configuration = active_component()
+    return backend(flavor, configuration, stack, port)

@@ -5,8 +5,7 @@ ZenML loads these by their dotted path when a stack is registered; they hold con
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zenml.model_deployers.base_model_deployer import (
     BaseModelDeployer,
@@ -14,20 +13,12 @@ from zenml.model_deployers.base_model_deployer import (
     BaseModelDeployerFlavor,
 )
 
-from deployers.interface import Deployer
+from deployers.backends import KUBERNETES, LOCAL, SELDON, ClusterSettings, LocalSettings
 from project.errors import ConfigError
 
-if TYPE_CHECKING:
-    from deployers.kubernetes import Target
 
-
-class TabularLocalConfig(BaseModelDeployerConfig):
+class TabularLocalConfig(LocalSettings, BaseModelDeployerConfig):
     """Endpoints are processes on this machine."""
-
-    port: int = 8000
-    host: str = "127.0.0.1"
-    workers: int | None = None
-    """Processes of an endpoint's server, from its next start on; without it as many as before, at first one."""
 
     @property
     def is_local(self) -> bool:
@@ -35,29 +26,8 @@ class TabularLocalConfig(BaseModelDeployerConfig):
         return True
 
 
-class TabularKubernetesConfig(BaseModelDeployerConfig):
+class TabularKubernetesConfig(ClusterSettings, BaseModelDeployerConfig):
     """Endpoints are Deployments and Services of a cluster."""
-
-    url: str
-    """Base URL under which the cluster's gateway is reached."""
-    bundles: str
-    """`s3://BUCKET/PREFIX` where bundles are kept for pods."""
-    namespace: str = "tabular"
-    kubernetes_context: str | None = None
-    incluster: bool = False
-    image: str = "heart-model:dev"
-    """The serving image; without it the one built with the project."""
-    replicas: int = 2
-    most_replicas: int = 6
-    """To which the autoscaler may go."""
-    s3_endpoint: str | None = None
-    """The S3 server, an address that both this process and pods reach; without it AWS."""
-    s3_region: str | None = None
-    s3_secret: str | None = None
-    """Kubernetes Secret with the keys of S3; without it pods and this process use their roles."""
-    keys_secret: str = "tabular-keys"  # noqa: S105  a name, no password
-    gateway: str = "tabular"
-    service_account: str = "tabular-serving"
 
     @property
     def is_remote(self) -> bool:
@@ -94,7 +64,7 @@ class TabularLocalFlavor(_TabularFlavor):
     @property
     def name(self) -> str:
         """Name of the flavor."""
-        return "tabular_local"
+        return LOCAL
 
     @property
     def config_class(self) -> type[TabularLocalConfig]:
@@ -115,7 +85,7 @@ class TabularKubernetesFlavor(_TabularFlavor):
     @property
     def name(self) -> str:
         """Name of the flavor."""
-        return "tabular_kubernetes"
+        return KUBERNETES
 
     @property
     def config_class(self) -> type[TabularKubernetesConfig]:
@@ -136,7 +106,7 @@ class TabularSeldonFlavor(_TabularFlavor):
     @property
     def name(self) -> str:
         """Name of the flavor."""
-        return "tabular_seldon"
+        return SELDON
 
     @property
     def config_class(self) -> type[TabularSeldonConfig]:
@@ -151,16 +121,13 @@ class TabularSeldonFlavor(_TabularFlavor):
         return TabularSeldonModelDeployer
 
 
-def backend_of_active_stack(port: int | None = None) -> Deployer:
-    """The backend that the active stack's model deployer stands for.
+def active_component() -> tuple[str, str, dict[str, Any]]:
+    """Name of the active stack, flavor and configuration of its model deployer.
 
     Reads the stack's description only: building its components would import every integration it names.
 
-    Args:
-        port: For this run, instead of the configured one.
-
     Raises:
-        ConfigError: The stack has no model deployer of ours, or one whose backend this version lacks.
+        ConfigError: The stack has no model deployer.
     """
     from zenml.client import Client
     from zenml.enums import StackComponentType
@@ -169,40 +136,4 @@ def backend_of_active_stack(port: int | None = None) -> Deployer:
     components = stack.components.get(StackComponentType.MODEL_DEPLOYER)
     if not components:
         raise ConfigError(f"the stack {stack.name!r} has no model deployer", "python run.py --stack local")
-    return backend(components[0].flavor_name, components[0].configuration, stack.name, port)
-
-
-def backend(flavor: str, configuration: dict[str, Any], stack: str, port: int | None = None) -> Deployer:
-    """The backend of a flavor.
-
-    Args:
-        flavor: Name of the flavor.
-        configuration: The component's configuration.
-        stack: Name of the stack, for the endpoint's record.
-        port: Local only: instead of the configured one.
-
-    Raises:
-        ConfigError: The flavor is not ours, or this version has no backend for it.
-    """
-    if flavor == TabularLocalFlavor().name:
-        from deployers.local import LocalDeployer
-
-        config = TabularLocalConfig(**configuration)
-        return LocalDeployer(port=port or config.port, host=config.host, stack=stack, workers=config.workers)
-    if flavor == TabularKubernetesFlavor().name:
-        from deployers.kubernetes import kubernetes_deployer
-
-        return kubernetes_deployer(_target(TabularKubernetesConfig(**configuration)), stack)
-    if flavor == TabularSeldonFlavor().name:
-        from deployers.seldon import seldon_deployer
-
-        return seldon_deployer(_target(TabularSeldonConfig(**configuration)), stack)
-    cause = f"the stack {stack!r} deploys with {flavor!r}, which is not a deployer of this project"
-    raise ConfigError(cause, "python run.py --stack local")
-
-
-def _target(config: TabularKubernetesConfig) -> Target:
-    from deployers.kubernetes import Target
-
-    given = {field.name: getattr(config, field.name) for field in fields(Target) if field.name != "context"}
-    return Target(context=config.kubernetes_context, **given)
+    return stack.name, components[0].flavor_name, components[0].configuration

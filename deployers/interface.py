@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from deployers.traffic import TrafficPlan
+from tabular.bundle import Bundle
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,4 +122,26 @@ class Deployer(Protocol):
         Returns:
             Whether there was something to stop or forget.
         """
+        ...
+
+    def bundle(self, name: str) -> tuple[Endpoint, Bundle]:
+        """An endpoint and the bundle of the version behind it, every byte verified.
+
+        Raises:
+            Refused: The bundle is damaged.
+            Unreachable: There is no such endpoint.
+        """
+        ...
+
+    def predict(self, name: str, row: object) -> dict[str, Any]:
+        """The endpoint's answer for one row, given as a JSON object.
+
+        Raises:
+            Refused: The row does not fit the contract; the endpoint's own reason.
+            Unreachable: There is no such endpoint, or it does not answer.
+        """
+        ...
+
+    def key_command(self) -> str | None:
+        """A shell command that prints a key for requests; None where the endpoint asks for none."""
         ...

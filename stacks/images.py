@@ -27,7 +27,8 @@ def step_image() -> str | None:
             f"the stack {stack.name!r} runs steps with {orchestrator.flavor_name!r} and has no container registry",
             f"zenml stack update {stack.name} --container_registry NAME",
         )
-    return image_name("steps", str(registries[0].configuration["uri"]))
+    where = registries[0].configuration
+    return image_name("steps", "/".join(part for part in (where["uri"], where.get("default_repository")) if part))
 
 
 def step_settings() -> dict[str, Any]:

@@ -95,6 +95,12 @@ class ClusterDeployer:
         self._known(name)
         return client.predict(self._address(name), row)
 
+    def key_command(self) -> str | None:
+        """See `Deployer.key_command`."""
+        context = f" --context {self.target.context}" if self.target.context else ""
+        where = f"kubectl{context} --namespace {self.target.namespace} get secret {self.target.keys_secret}"
+        return f"{where} --output jsonpath={{.data.key}} | base64 --decode"
+
     def rollback(self, name: str, to: str | None = None) -> Endpoint:
         """See `Deployer.rollback`."""
         self._known(name)

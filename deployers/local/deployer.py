@@ -89,6 +89,10 @@ class LocalDeployer:
         record = self._known(name)
         return client.predict(Address(_local(record.host), record.port), row)
 
+    def key_command(self) -> str | None:
+        """See `Deployer.key_command`; a server on loopback asks for none."""
+        return None
+
     def rollback(self, name: str, to: str | None = None) -> Endpoint:
         """See `Deployer.rollback`."""
         folder = self._folder(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import shlex
@@ -32,7 +31,7 @@ def deployer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalD
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     deployer = LocalDeployer(tmp_path / "endpoints", port=port)
-    monkeypatch.setattr(commands, "LocalDeployer", functools.partial(LocalDeployer, tmp_path / "endpoints"))
+    monkeypatch.setattr(commands, "deployer", lambda _: LocalDeployer(tmp_path / "endpoints"))
     for version, strength in (("1", 1.0), ("2", 0.01)):
         heart_bundle(tmp_path / version, strength=strength)
         deployer.deploy(tmp_path / version, version, TrafficPlan.replace(version))

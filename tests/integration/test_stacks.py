@@ -360,9 +360,9 @@ def test_a_cluster_s_stack_registers_without_a_cluster(home: Path, name: str) ->
     assert active.experiment_tracker is not None
     configuration: Any = active.experiment_tracker.config
     assert configuration.tracking_password == "lovelace"
-    registry = VARIABLES.get("EKS_REGISTRY") if name == "eks" else "localhost:5000/tabular"
+    registry = f"{VARIABLES['EKS_REGISTRY']}/tabular" if name == "eks" else "localhost:5000/tabular"
     docker = step_settings()["docker"]
-    assert docker["parent_image"] == image_name("steps", str(registry))
+    assert docker["parent_image"] == image_name("steps", registry)
     assert docker["skip_build"]  # the lock is in the image, the code comes by the artifact store
 
 

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from deployers.flavors import backend
+from deployers.backends import backend
 from deployers.kubernetes import Target, kubernetes_deployer
 from deployers.local import LocalDeployer
 from deployers.seldon import seldon_deployer
 from project.errors import ConfigError
+from project.images import image_name
 from project.paths import ROOT
 
 SCRIPT = """
@@ -37,8 +38,8 @@ def attempt(call):
 found["default"] = attempt(deployers.active)
 for flavor, source, configuration in (
     ("tabular_local", "TabularLocalFlavor", {"port": 8055}),
-    ("tabular_kubernetes", "TabularKubernetesFlavor", {"url": "http://models.example", "bundles": "s3://b/bundles"}),
-    ("tabular_seldon", "TabularSeldonFlavor", {"url": "http://models.example", "bundles": "s3://b/x", "gateway": "m"}),
+    ("tabular_kubernetes", "TabularKubernetesFlavor", {"url": "http://m.example", "bundles": "s3://b/c", "image": "i"}),
+    ("tabular_seldon", "TabularSeldonFlavor", {"url": "http://m.example", "bundles": "s3://b/x", "registry": "r"}),
 ):
     created = client.create_flavor(f"deployers.flavors.{source}", Type.MODEL_DEPLOYER)
     client.create_stack_component(flavor, flavor, Type.MODEL_DEPLOYER, configuration)
@@ -94,8 +95,12 @@ def test_the_active_stack_gives_the_backend(found: Any) -> None:
 @pytest.mark.parametrize(
     ("flavor", "made", "target"),
     [
-        ("tabular_kubernetes", kubernetes_deployer, Target("http://models.example", "s3://b/bundles")),
-        ("tabular_seldon", seldon_deployer, Target("http://models.example", "s3://b/x", gateway="m")),
+        ("tabular_kubernetes", kubernetes_deployer, Target("http://m.example", "s3://b/c", image="i")),
+        (
+            "tabular_seldon",
+            seldon_deployer,
+            Target("http://m.example", "s3://b/x", image=image_name("serving", "r")),
+        ),
     ],
 )
 def test_a_cluster_gives_its_backend_without_being_asked(

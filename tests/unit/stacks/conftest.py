@@ -19,7 +19,6 @@ VARIABLES = {
     "EKS_REGION": "eu-central-1",
     "EKS_REGISTRY": "1.dkr.ecr.eu-central-1.amazonaws.com",
     "EKS_MLFLOW_URL": "https://mlflow.example",
-    "EKS_SERVING_IMAGE": "1.dkr.ecr.eu-west-1.amazonaws.com/tabular/serving:1",
     "EKS_ENDPOINT_URL": "https://models.example",
 }
 

@@ -1,0 +1,45 @@
+"""Where a tree last deployed: the latest place counts, each stack keeps its own, and no ZenML is asked."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deployers.kubernetes.deployer import ClusterDeployer
+from deployers.local import LocalDeployer
+from deployers.remembered import FILE, Place, recall, remember
+from project.errors import ConfigError
+from project.paths import ROOT
+
+LOCAL = Place("local", "tabular_local", {"port": 8055})
+CLUSTER = Place("minikube", "tabular_kubernetes", {"url": "http://a", "bundles": "s3://b/c", "image": "i:1"})
+
+
+def test_the_latest_counts_and_each_stack_keeps_its_own(tmp_path: Path) -> None:
+    assert recall(folder=tmp_path) is None
+    for place in (LOCAL, CLUSTER, LOCAL):
+        remember(place, tmp_path)
+        assert recall(folder=tmp_path) == place
+    assert recall("minikube", tmp_path) == CLUSTER
+    assert recall("eks", tmp_path) is None
+    assert LOCAL.deployer() == LocalDeployer(port=8055, stack="local")
+    assert isinstance(CLUSTER.deployer(), ClusterDeployer)
+
+
+def test_a_damaged_file_says_so(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text('[{"stack": "local"}]')
+    with pytest.raises(ConfigError, match=r"stacks\.json is damaged"):
+        recall(folder=tmp_path)
+
+
+def test_a_cluster_s_deployer_comes_without_zenml(tmp_path: Path) -> None:
+    remember(CLUSTER, tmp_path)
+    code = (
+        "import sys; from pathlib import Path; from deployers.remembered import recall; "
+        f"recall('minikube', Path({str(tmp_path)!r})).deployer(); print('zenml' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
