@@ -31,6 +31,7 @@ class GuardSettings(Strict):
     slow_seconds: Annotated[float, Field(gt=0)]
     slow: Share
     requests: Annotated[int, Field(ge=1)]
+    shift: Share
 
 
 class RolloutSettings(Strict):

@@ -173,8 +173,8 @@ class App:
         if answer.predicted:
             seconds = perf_counter() - started
             self.metrics.of(model).observe(answer.predicted, seconds)
-            if model is not routing.champion:
-                self.table.answered(model, seconds, failed=False)
+            if routing.watches:
+                self.table.answered(model, seconds, False, answer.predicted)
             self.log.sample(request, route.path, model.version, answer)
             for shadow in routing.shadows:
                 self._shadow.copy(shadow, route, request, answer.predicted)

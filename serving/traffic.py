@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -90,13 +90,17 @@ class TrafficTable:
         self.routing = traffic.routing(models, withdrawn, watches)
         self.error = ""
 
-    def answered(self, model: Model, seconds: float, failed: bool) -> None:
+    def answered(self, model: Model, seconds: float, failed: bool, predicted: Sequence[int] = ()) -> None:
         """Hold one request of a challenger against the plan's bounds; one that breaks them answers no more."""
         routing = self.routing
+        if routing is not None and model is routing.champion:
+            for each in routing.watches.values():
+                each.usual.update(predicted)
+            return
         watch = routing.watches.get(model.version) if routing else None
         if watch is None or model.version in self.withdrawn:
             return
-        reason = watch.verdict(seconds, failed)
+        reason = watch.verdict(seconds, failed, predicted)
         if reason:
             LOGGER.error("version %s is withdrawn: %s", model.version, reason)
             self.withdrawn[model.version] = reason

@@ -33,6 +33,7 @@ def heart_bundle(
     threshold: float = 0.43,
     example: dict[str, Any] | None = None,
     forest: bool = False,
+    name: str = "heart_disease",
 ) -> str:
     """Write a heart-disease bundle; another regularization `strength` is another model, as is a `forest`.
 
@@ -40,6 +41,7 @@ def heart_bundle(
         The bundle digest.
     """
     contract, features, classes = _table("heart_disease", "cleveland")
+    contract = contract.model_copy(update={"name": name})
     model = _grow(features, classes) if forest else _fit(features, classes, strength)
     return _write(folder, contract, model, example or ROW, features, threshold=threshold)
 

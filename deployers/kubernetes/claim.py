@@ -16,8 +16,8 @@ from deployers.record import now
 from project.errors import ProjectError, Refused
 
 SECONDS = 15
-"""How long a claim lasts that nobody renews: so long a killed holder keeps others out."""
-RENEW = 4.0
+"""How long a claim lasts that nobody renews: so long others wait for a holder that was killed."""
+RENEW, POLL = 2.0, 0.25
 
 
 @contextmanager
@@ -42,21 +42,26 @@ def claimed(cluster: Cluster, name: str, doing: str) -> Iterator[None]:
 
 
 def _take(cluster: Cluster, name: str, holder: str, doing: str) -> Manifest:
-    there = cluster.get("Lease", f"{dashed(name)}-endpoint")
-    try:
-        if there is None:
-            metadata = {"name": f"{dashed(name)}-endpoint", "labels": dict(labels(name))}
-            new = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata}
-            return cluster.create({**new, "spec": _spec(holder)})
-        held, left = there["spec"].get("holderIdentity"), _left(there["spec"])
-        if held and left > 0:
-            raise Refused(
-                f"can not {doing}: {held} is at it; should it be dead, its claim ends in {left:.0f} s",
-                "python run.py status, when that is done",
-            )
-        return cluster.replace({**there, "spec": _spec(holder)})
-    except Conflict:
-        raise Refused(f"can not {doing}: another process began at the same moment", "python run.py status") from None
+    """Take the claim once it is free; a holder that renews it lives, and is the reason why not."""
+    first = None
+    while True:
+        there = cluster.get("Lease", f"{dashed(name)}-endpoint")
+        try:
+            if there is None:
+                metadata = {"name": f"{dashed(name)}-endpoint", "labels": dict(labels(name))}
+                new = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata}
+                return cluster.create({**new, "spec": _spec(holder)})
+            spec = there["spec"]
+            if not spec.get("holderIdentity") or _left(spec) <= 0:
+                return cluster.replace({**there, "spec": _spec(holder)})
+        except Conflict:
+            cause = f"can not {doing}: another process began at the same moment"
+            raise Refused(cause, "python run.py status, when that is done") from None
+        seen = (spec["holderIdentity"], spec["renewTime"])
+        if first not in (None, seen):
+            raise Refused(f"can not {doing}: {seen[0]} is at it", "python run.py status, when that is done")
+        first = seen
+        time.sleep(POLL)
 
 
 def _renew(cluster: Cluster, lease: Manifest, ended: threading.Event) -> None:

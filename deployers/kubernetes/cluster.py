@@ -62,9 +62,12 @@ class Cluster:
         return found
 
     def list(self, kind: str, labels: Mapping[str, str]) -> list[Manifest]:
-        """The objects of a kind that have all these labels."""
+        """The objects of a kind that have all these labels; none where the cluster knows no such kind."""
         query = {"labelSelector": ",".join(f"{name}={value}" for name, value in labels.items())}
-        found: Manifest = self._call("GET", self._path(kind), f"list {kind}s", query=query)
+        try:
+            found: Manifest = self._call("GET", self._path(kind), f"list {kind}s", query=query)
+        except Missing:
+            return []
         return list(found["items"])
 
     def apply(self, manifest: Manifest) -> Manifest:
@@ -139,8 +142,7 @@ class Cluster:
                 method,
                 query_params=list((query or {}).items()),
                 header_params={"Accept": "*/*" if raw else JSON, "Content-Type": content},
-                # The library writes JSON for types it knows as JSON alone, and a PATCH of another needs a text.
-                body=json.dumps(body) if content == APPLY else body,
+                body=body,
                 auth_settings=["BearerToken"],
                 _preload_content=False,
                 _return_http_data_only=True,

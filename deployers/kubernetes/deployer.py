@@ -22,7 +22,7 @@ from deployers.kubernetes.endpoint_record import ClusterRecord
 from deployers.kubernetes.shares import plain, shares, standing_by
 from deployers.kubernetes.store import Store
 from deployers.kubernetes.switch import SETTLED, Switch
-from deployers.kubernetes.target import ENDPOINT, Target, dashed, workload
+from deployers.kubernetes.target import ENDPOINT, Target, dashed, endpoint_called, workload
 from deployers.kubernetes.workloads import Workloads
 from deployers.traffic import Mode, TrafficPlan
 from project.errors import ConfigError, ProjectError, Unreachable
@@ -67,7 +67,7 @@ class ClusterDeployer:
         with claimed(self.cluster, name, f"deploy {name}"):
             record = endpoint_record.read(self.cluster, name)
             change = history.deploying(record.endpoint if record else None, version, found.digest, plan)
-            self._store().put(found)
+            self.store().put(found)
             return self._serve(name, record, change, {found.digest: found})
 
     def endpoints(self) -> list[str]:
@@ -78,7 +78,7 @@ class ClusterDeployer:
         """See `Deployer.status`."""
         record = self._known(name)
         endpoint = record.endpoint
-        ready, answer = client.health(self._address(name))
+        ready, answer = client.health(Address.of(self.target.endpoint_url(name), {}))  # which needs no key
         detail = ""
         if not ready:
             found = [reason for _, reason in pods.reasons(self.cluster, workload(name, endpoint.current))]
@@ -88,7 +88,7 @@ class ClusterDeployer:
     def bundle(self, name: str) -> tuple[Endpoint, Bundle]:
         """An endpoint and the bundle of the version behind it, every byte verified; see `Deployer.status`."""
         endpoint = self._known(name).endpoint
-        return endpoint, self._store().get(endpoint.current.digest)
+        return endpoint, self.store().get(endpoint.current.digest)
 
     def predict(self, name: str, row: object) -> dict[str, Any]:
         """The endpoint's answer for one row; see `client.predict`."""
@@ -136,11 +136,11 @@ class ClusterDeployer:
         mode, wanted = shares(change.current, change.beside, change.plan)
         old = record.endpoint if record else None
         before_mode, before = shares(old.current, old.beside, old.plan) if old else (mode, {})
-        store = self._store()
+        store = self.store()
         found = {version: known.get(version.digest) or store.get(version.digest) for version in wanted}
         switch = Switch(self.cluster, self.target, name, self._address(name))
         try:
-            self.cluster.apply(manifests.network_policy(self.target, name))
+            self.cluster.apply(manifests.network_policy(self.target, endpoint_called(name)))
             shown = {**dict.fromkeys(wanted, 0.0), **before} if before else wanted
             self.workloads.add(name, {version: shown[version] for version in wanted})
             for version in wanted:
@@ -218,7 +218,8 @@ class ClusterDeployer:
             raise ConfigError(cause, "make platform-up")
         return Address.of(self.target.endpoint_url(name), {"X-API-Key": key})
 
-    def _store(self) -> Store:
+    def store(self) -> Store:
+        """Where the bundles are."""
         target, credentials = self.target, {}
         if target.s3_secret:
             secret = self._secret(target.s3_secret)

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from deployers.interface import Version
-from deployers.kubernetes.target import ENDPOINT, PORT, WORKLOAD, Target, dashed, labels, workload
+from deployers.kubernetes.target import PORT, Called, Target, called, endpoint_called
 
 Manifest = dict[str, Any]
 CONTAINER = "model"
@@ -21,6 +21,8 @@ PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 INGRESS = "tabular-zenml/ingress"
 """Label of the namespaces whose pods may ask endpoints: the gateway's, and that of what scrapes metrics."""
 PLATFORM = "tabular-platform"
+BUSY = 70
+"""Percent of the requested processor time from which on more pods are started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,61 +109,48 @@ def pod_spec(target: Target, source: Source, selected: Mapping[str, str]) -> Man
     }
 
 
-def deployment(target: Target, name: str, version: Version, replicas: int) -> Manifest:
-    """The pods of one version."""
-    own, selected = labels(name, version), {WORKLOAD: workload(name, version)}
-    template = {"metadata": {"labels": dict(own)}, "spec": pod_spec(target, pulled(target, version), selected)}
+def deployment(target: Target, of: Called, source: Source, replicas: int) -> Manifest:
+    """The pods themselves."""
+    template = {"metadata": {"labels": dict(of.labels)}, "spec": pod_spec(target, source, of.selected)}
     # A pod leaves when another has taken its place, never before.
     rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
-    spec = {"replicas": replicas, "revisionHistoryLimit": 1, "selector": {"matchLabels": selected}}
-    return _object(
-        "apps/v1", "Deployment", workload(name, version), own, {**spec, "strategy": rolling, "template": template}
-    )
+    spec = {"replicas": replicas, "revisionHistoryLimit": 1, "selector": {"matchLabels": dict(of.selected)}}
+    return _object("apps/v1", "Deployment", of, {**spec, "strategy": rolling, "template": template})
 
 
-def service(name: str, version: Version) -> Manifest:
-    """The Service of one version, which routes name."""
-    selected = {WORKLOAD: workload(name, version)}
-    ports = [{"name": "http", "port": PORT, "targetPort": "http"}]
-    return _object(
-        "v1", "Service", workload(name, version), labels(name, version), {"selector": selected, "ports": ports}
-    )
+def service(of: Called, port: int, selected: Mapping[str, str] | None = None) -> Manifest:
+    """The address of pods inside the cluster; of others of the same endpoint where they are `selected`."""
+    ports = [{"name": "http", "port": port, "targetPort": "http"}]
+    return _object("v1", "Service", of, {"selector": dict(selected or of.selected), "ports": ports})
 
 
 def stable_service(name: str, champion: Version) -> Manifest:
     """The Service of the endpoint inside the cluster: whatever is the champion."""
-    ports = [{"name": "http", "port": 80, "targetPort": "http"}]
-    spec = {"selector": {ENDPOINT: dashed(name), WORKLOAD: workload(name, champion)}, "ports": ports}
-    return _object("v1", "Service", dashed(name), labels(name), spec)
+    return service(endpoint_called(name), 80, called(name, champion).selected)
 
 
-def autoscaler(target: Target, name: str, version: Version) -> Manifest:
+def autoscaler(target: Target, of: Called) -> Manifest:
     """More pods while those there are busy."""
-    busy = {
-        "type": "Resource",
-        "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}},
-    }
-    scaled = {"apiVersion": "apps/v1", "kind": "Deployment", "name": workload(name, version)}
+    aim = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": BUSY}}
+    scaled = {"apiVersion": "apps/v1", "kind": "Deployment", "name": of.name}
     spec = {"minReplicas": target.replicas, "maxReplicas": target.most_replicas, "scaleTargetRef": scaled}
-    own = labels(name, version)
-    return _object(
-        "autoscaling/v2", "HorizontalPodAutoscaler", workload(name, version), own, {**spec, "metrics": [busy]}
-    )
+    metrics = [{"type": "Resource", "resource": aim}]
+    return _object("autoscaling/v2", "HorizontalPodAutoscaler", of, {**spec, "metrics": metrics})
 
 
-def disruption_budget(name: str, version: Version) -> Manifest:
+def disruption_budget(of: Called) -> Manifest:
     """Whoever empties a node takes one pod of a version at a time; also its only one, else no node would be emptied."""
-    spec = {"maxUnavailable": 1, "selector": {"matchLabels": {WORKLOAD: workload(name, version)}}}
-    return _object("policy/v1", "PodDisruptionBudget", workload(name, version), labels(name, version), spec)
+    spec = {"maxUnavailable": 1, "selector": {"matchLabels": dict(of.selected)}}
+    return _object("policy/v1", "PodDisruptionBudget", of, spec)
 
 
-def network_policy(target: Target, name: str) -> Manifest:
-    """Who may talk to an endpoint's pods, and to whom they may."""
+def network_policy(target: Target, of: Called) -> Manifest:
+    """Who may talk to pods, and to whom they may."""
     web = {443, urlsplit(target.s3_endpoint).port or 443} if target.s3_endpoint else {443}
     platform = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": PLATFORM}}}
     callers = [{"podSelector": {}}, {"namespaceSelector": {"matchLabels": {INGRESS: "true"}}}]
     spec = {
-        "podSelector": {"matchLabels": {ENDPOINT: dashed(name)}},
+        "podSelector": {"matchLabels": dict(of.selected)},
         "policyTypes": ["Ingress", "Egress"],
         "ingress": [{"from": callers, "ports": [{"port": "http"}]}],
         "egress": [
@@ -170,12 +159,12 @@ def network_policy(target: Target, name: str) -> Manifest:
             {"to": [platform]},  # the store in the cluster, on whatever port its pods have
         ],
     }
-    return _object("networking.k8s.io/v1", "NetworkPolicy", dashed(name), labels(name), spec)
+    return _object("networking.k8s.io/v1", "NetworkPolicy", of, spec)
 
 
 def _item(key: str) -> Manifest:
     return {"key": key, "path": key}
 
 
-def _object(api: str, kind: str, name: str, own: Mapping[str, str], spec: Manifest) -> Manifest:
-    return {"apiVersion": api, "kind": kind, "metadata": {"name": name, "labels": dict(own)}, "spec": spec}
+def _object(api: str, kind: str, of: Called, spec: Manifest) -> Manifest:
+    return {"apiVersion": api, "kind": kind, "metadata": {"name": of.name, "labels": dict(of.labels)}, "spec": spec}

@@ -43,14 +43,14 @@ class Store:
             Refused: What it gives back is not what it was given.
         """
         files = {**bundle.content, PROVENANCE: to_json(dict(bundle.provenance)), MANIFEST: bundle.manifest}
-        client = self._client()
+        client = self.client()
         changed = [
             name for name in files if name != PROVENANCE and self._get(client, bundle.digest, name) != files[name]
         ]
         if not changed:
             return
         for name in [*(name for name in changed if name != MANIFEST), PROVENANCE, MANIFEST]:
-            self._call(partial(client.put_object, **self._key(bundle.digest, name), Body=files[name]))
+            self._call(partial(client.put_object, **self.place(bundle.digest, name), Body=files[name]))
         for name in changed:
             if self._get(client, bundle.digest, name) != files[name]:
                 raise Refused(
@@ -64,7 +64,7 @@ class Store:
             Unreachable: The store does not answer.
             Refused: It is not there, or damaged.
         """
-        client = self._client()
+        client = self.client()
         with tempfile.TemporaryDirectory() as folder:
             for name in (*CONTENT, PROVENANCE, MANIFEST):
                 data = self._get(client, digest, name)
@@ -81,12 +81,13 @@ class Store:
 
     def _get(self, client: Any, digest: str, name: str) -> bytes | None:
         def read() -> bytes:
-            data: bytes = client.get_object(**self._key(digest, name))["Body"].read()
+            data: bytes = client.get_object(**self.place(digest, name))["Body"].read()
             return data
 
         return self._call(read)
 
-    def _key(self, digest: str, name: str) -> dict[str, str]:
+    def place(self, digest: str, name: str) -> dict[str, str]:
+        """Bucket and key of one file of a bundle."""
         bucket, _, prefix = self.address.removeprefix("s3://").strip("/").partition("/")
         return {"Bucket": bucket, "Key": "/".join(filter(None, (prefix, digest, name)))}
 
@@ -104,7 +105,8 @@ class Store:
                 f"bundles can not be kept at {self.address}: {reason}", "the same command again, once it answers"
             ) from None
 
-    def _client(self) -> Any:
+    def client(self) -> Any:
+        """A client of the server."""
         boto3, botocore = importlib.import_module("boto3"), importlib.import_module("botocore.config")
         retries = {"max_attempts": TRIES, "mode": "standard"}
         config = botocore.Config(

@@ -73,3 +73,23 @@ def labels(name: str, version: Version | None = None) -> Mapping[str, str]:
         return own
     readable = re.sub(r"[^\w.-]+", "-", version.version, flags=re.ASCII)[:63].strip("-_.")
     return {**own, WORKLOAD: workload(name, version), VERSION: readable or "unnamed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """How a group of pods and all that stands around them are called, labelled and found."""
+
+    name: str
+    labels: Mapping[str, str]
+    selected: Mapping[str, str]
+    """Labels that these pods have and no others."""
+
+
+def called(name: str, version: Version) -> Called:
+    """The pods of one version of an endpoint."""
+    return Called(workload(name, version), labels(name, version), {WORKLOAD: workload(name, version)})
+
+
+def endpoint_called(name: str) -> Called:
+    """All pods of an endpoint."""
+    return Called(dashed(name), labels(name), {ENDPOINT: dashed(name)})

@@ -9,7 +9,7 @@ from typing import Protocol
 from deployers.interface import Version
 from deployers.kubernetes import manifests
 from deployers.kubernetes.cluster import Cluster
-from deployers.kubernetes.target import ENDPOINT, WORKLOAD, Target, dashed, workload
+from deployers.kubernetes.target import ENDPOINT, PORT, WORKLOAD, Target, called, dashed, workload
 
 PER_VERSION = ("HorizontalPodAutoscaler", "PodDisruptionBudget", "Service", "Deployment")
 """Kinds of which each version has an object of its own, in the order in which they go."""
@@ -52,11 +52,12 @@ class Deployments:
     def add(self, name: str, weights: Mapping[Version, float]) -> None:
         """See `Workloads.add`."""
         for version in weights:
-            self.cluster.apply(manifests.deployment(self.target, name, version, self._replicas(name, version)))
-            self.cluster.apply(manifests.service(name, version))
-            self.cluster.apply(manifests.disruption_budget(name, version))
+            of, source = called(name, version), manifests.pulled(self.target, version)
+            self.cluster.apply(manifests.deployment(self.target, of, source, self._replicas(of.name)))
+            self.cluster.apply(manifests.service(of, PORT))
+            self.cluster.apply(manifests.disruption_budget(of))
             if self.target.most_replicas > self.target.replicas:
-                self.cluster.apply(manifests.autoscaler(self.target, name, version))
+                self.cluster.apply(manifests.autoscaler(self.target, of))
 
     def keep(self, name: str, weights: Mapping[Version, float]) -> None:
         """See `Workloads.keep`."""
@@ -66,9 +67,9 @@ class Deployments:
         """See `Workloads.remove`."""
         return prune(self.cluster, name, PER_VERSION, ())
 
-    def _replicas(self, name: str, version: Version) -> int:
+    def _replicas(self, workload: str) -> int:
         """As many as the autoscaler has made of them; an apply that left them out would set one."""
-        there = self.cluster.get("Deployment", workload(name, version)) or {"spec": {}}
+        there = self.cluster.get("Deployment", workload) or {"spec": {}}
         return max(self.target.replicas, min(int(there["spec"].get("replicas", 0)), self.target.most_replicas))
 
 

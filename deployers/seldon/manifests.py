@@ -7,7 +7,7 @@ from typing import Any
 
 from deployers.interface import Version
 from deployers.kubernetes.manifests import CONTAINER, pod_spec, pulled
-from deployers.kubernetes.target import WORKLOAD, Target, dashed, labels, short, workload
+from deployers.kubernetes.target import Target, called, dashed, labels, short
 
 Manifest = dict[str, Any]
 
@@ -17,15 +17,15 @@ def predictor(target: Target, name: str, version: Version) -> Manifest:
 
     The number of pods is fixed: with an `hpaSpec` the operator (1.16) and the autoscaler set it against each other.
     """
-    own, selected = labels(name, version), {WORKLOAD: workload(name, version)}
+    of = called(name, version)
     return {
         "name": short(version),
         "replicas": target.replicas,
         # One model is no graph: without the sidecar that would route among its nodes the pod answers itself.
         "annotations": {"seldon.io/no-engine": "true"},
-        "labels": dict(own),
+        "labels": dict(of.labels),
         "graph": {"name": CONTAINER, "type": "MODEL", "endpoint": {"type": "REST"}},
-        "componentSpecs": [{"spec": pod_spec(target, pulled(target, version), selected)}],
+        "componentSpecs": [{"spec": pod_spec(target, pulled(target, version), of.selected)}],
     }
 
 

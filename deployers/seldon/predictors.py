@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from deployers.interface import Version
 from deployers.kubernetes.cluster import Cluster, Manifest
 from deployers.kubernetes.manifests import disruption_budget
-from deployers.kubernetes.target import Target, dashed, short, workload
+from deployers.kubernetes.target import Target, called, dashed, short, workload
 from deployers.kubernetes.workloads import prune
 from deployers.seldon.manifests import predictor, seldon_deployment, with_traffic
 
@@ -28,7 +28,7 @@ class Predictors:
         new = {short(version): predictor(self.target, name, version) for version in weights}
         self._apply(name, {**self._there(name), **new}, {short(version): share for version, share in weights.items()})
         for version in weights:
-            self.cluster.apply(disruption_budget(name, version))
+            self.cluster.apply(disruption_budget(called(name, version)))
 
     def keep(self, name: str, weights: Mapping[Version, float]) -> None:
         """See `Workloads.keep`."""

@@ -6,13 +6,17 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from k8s.platform.settings import SERVERS, Settings, settings
 from project.paths import ROOT
+
+if TYPE_CHECKING:
+    from tests.cluster.endpoints import Trial
 
 PATIENCE = 600
 Done = subprocess.CompletedProcess[str]
@@ -65,3 +69,29 @@ def stack(variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -
     done = said_by(sys.executable, "run.py", "stack", "apply", "minikube", environment=environment)
     assert done.returncode == 0, done.stderr
     return environment
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Bundles of the endpoint that the tests deploy."""
+    from tests.cluster.endpoints import bundles_below
+
+    return bundles_below(tmp_path_factory.mktemp("bundles"))
+
+
+@pytest.fixture(scope="module", params=["kubernetes", "seldon"])
+def endpoint(request: pytest.FixtureRequest, platform: Settings, made: dict[str, Path]) -> Iterator[Trial]:
+    """An endpoint under each backend, gone when the module's tests have run."""
+    from tests.cluster.endpoints import BACKENDS, NAME, Trial, target_of
+
+    trial = Trial(request.param, BACKENDS[request.param](target_of(platform), "tests"), made)
+    trial.deployer.down(NAME)
+    yield trial
+    trial.deployer.down(NAME)
+
+
+@pytest.fixture
+def trial(endpoint: Trial) -> Trial:
+    """The endpoint, of which v1 serves alone."""
+    endpoint.replace("v1")
+    return endpoint

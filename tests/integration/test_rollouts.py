@@ -30,10 +30,11 @@ NAME = "heart_disease"
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Bundles of three models."""
+    """Bundles of three models, and of one that finds disease in everybody."""
     folder = tmp_path_factory.mktemp("bundles")
     for version, strength in (("v1", 1.0), ("v2", 0.01), ("v3", 0.1)):
         heart_bundle(folder / version, strength=strength)
+    heart_bundle(folder / "shifted", threshold=0.001)
     return {path.name: path for path in folder.iterdir()}
 
 
@@ -50,7 +51,12 @@ def settings(strategy: str, **guard: float) -> RolloutSettings:
     from deployers.rollout import DeploymentConfig
 
     shipped = read_yaml(CONFIGS / "deployment.yaml", DeploymentConfig).rollout.model_dump()
-    changed = {"strategy": strategy, "seconds": 0.3, "shares": [20, 60], "guard": {**shipped["guard"], **guard}}
+    changed = {
+        "strategy": strategy,
+        "seconds": 0.3,
+        "shares": [20, 60],
+        "guard": {**shipped["guard"], "shift": 1.0, **guard},
+    }
     return RolloutSettings.model_validate({**shipped, **changed})
 
 
@@ -106,6 +112,17 @@ def test_a_canary_that_breaks_its_guard_is_rolled_back_and_no_request_fails(
     endpoint = deployer.status(NAME).endpoint
     assert (endpoint.current.version, endpoint.beside, endpoint.plan) == ("v1", (), None)
     assert [(version.version, version.withdrawn) for version in endpoint.previous] == [("v2", True)]
+
+
+def test_a_canary_that_predicts_otherwise_than_the_champion_is_rolled_back(
+    deployer: LocalDeployer, made: dict[str, Path]
+) -> None:
+    guarded = settings("canary", requests=20, shift=0.25).model_copy(update={"seconds": 30.0})
+    with asked(deployer) as found, pytest.raises(Refused) as refusal:
+        roll_out(deployer, made["shifted"], "v2", guarded)
+    assert "% of the champion's, at most 25% apart they may be; v1 serves" in refusal.value.cause
+    assert set(found) == {"v1", "v2"}
+    assert deployer.status(NAME).endpoint.plan is None
 
 
 def test_a_damaged_challenger_never_takes_traffic(

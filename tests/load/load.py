@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,12 @@ class Load:
 
     port: int
     row: Mapping[str, object]
+    host: str = HOST
+    path: str = ""
+    """What comes before the server's own paths."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    pause: float = 0.0
+    """Seconds between the starts of two requests of a client; one that is late makes up for it."""
     versions: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
     """Whatever was no 2xx, and every error of a connection."""
@@ -39,21 +46,31 @@ class Load:
 
     def kept(self) -> None:
         """Ask on one connection for as long as the server keeps it."""
+        turns = self._turns()
         while not self.ended.is_set():
             connection = self._connection()
-            while not self.ended.is_set() and self._ask(connection, "kept"):
+            while next(turns) and self._ask(connection, "kept"):
                 pass
             connection.close()
 
     def fresh(self) -> None:
         """Ask on a connection of its own each time."""
-        while not self.ended.is_set():
+        turns = self._turns()
+        while next(turns):
             connection = self._connection()
             self._ask(connection, "fresh")
             connection.close()
 
+    def _turns(self) -> Iterator[bool]:
+        """True when the next request is due, as long as there shall be one; then False."""
+        due = time.monotonic()
+        while not self.ended.wait(max(0.0, due - time.monotonic())):
+            yield True
+            due += self.pause
+        yield False
+
     def _connection(self) -> http.client.HTTPConnection:
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=PATIENCE)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=PATIENCE)
         connection.auto_open = 0
         try:
             connection.connect()
@@ -69,7 +86,8 @@ class Load:
         if connection.sock is None:
             return False
         try:
-            connection.request("POST", "/predict", json.dumps(self.row), {"Content-Type": "application/json"})
+            headers = {"Content-Type": "application/json", **self.headers}
+            connection.request("POST", f"{self.path}/predict", json.dumps(self.row), headers)
             response = connection.getresponse()
             body = response.read()
         except (OSError, http.client.HTTPException) as error:
@@ -85,8 +103,14 @@ class Load:
 @contextmanager
 def load(port: int, changed: Mapping[str, object] | None = None) -> Iterator[Load]:
     """Ask while the block runs, for the example row with some of its values `changed`."""
-    found = Load(port, {**ROW, **(changed or {})})
-    threads = [threading.Thread(target=target) for target in (found.kept, found.kept, found.fresh, found.fresh)]
+    with asking(Load(port, {**ROW, **(changed or {})}), clients=2) as found:
+        yield found
+
+
+@contextmanager
+def asking(found: Load, clients: int) -> Iterator[Load]:
+    """Ask while the block runs, by so many clients of each kind."""
+    threads = [threading.Thread(target=target) for target in (found.kept, found.fresh) for _ in range(clients)]
     for thread in threads:
         thread.start()
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tabular.bundle import digest_of, sha256
+from tests.broken_bundles import signed
 from tests.load.load import load
 from tests.served import Served, served, until
 from tests.serving_bundle import ROW, flower_bundle, heart_bundle
@@ -55,13 +55,6 @@ def test_every_mode_and_the_way_back(pair: Served) -> None:
                 assert set(found.versions - before) == set(answering)
     assert found.failures == found.refused == []
     assert set(found.versions) == {"v1", "v2", "v3"}
-
-
-def signed(folder: Path) -> None:
-    """Let the manifest say what the files are now."""
-    manifest = json.loads((folder / "manifest.json").read_bytes())
-    manifest["files"] = {name: sha256((folder / name).read_bytes()) for name in manifest["files"]}
-    (folder / "manifest.json").write_text(json.dumps({**manifest, "digest": digest_of(manifest["files"])}))
 
 
 def corrupted(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -21,13 +20,13 @@ from deployers.local import LocalDeployer, process
 from deployers.rollout import RolloutSettings, roll_out
 from project.errors import Refused
 from project.paths import ROOT
-from tabular.bundle import digest_of, sha256
+from tests.broken_bundles import failing
 from tests.load.load import load
 from tests.served import free_port, until
 from tests.serving_bundle import heart_bundle
 
 NAME = "heart_disease"
-GUARD = {"errors": 0.5, "slow_seconds": 60.0, "slow": 1.0, "requests": 5}
+GUARD = {"errors": 0.5, "slow_seconds": 60.0, "slow": 1.0, "requests": 5, "shift": 1.0}
 BROKEN = "[45] of 5 requests failed, at most 50.0% may"
 """How the guard is broken; the deployer's smoke prediction may be the one that did not fail."""
 CLIENT = """
@@ -50,37 +49,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         heart_bundle(folder / version, strength=strength)
     failing(shutil.copytree(folder / "v2", folder / "failing"))
     return {path.name: path for path in folder.iterdir()}
-
-
-def failing(folder: Path) -> None:
-    """Let the graph fail, by a look-up of what is not there, at every age above that of the bundle's own example."""
-    import numpy as np
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
-    model = onnx.load(folder / "model.onnx")
-    for node in model.graph.node:
-        node.output[:] = ["inner" if name == "probabilities" else name for name in node.output]
-    age = json.loads((folder / "serving.json").read_bytes())["example"]["row"]["age"]
-    constants = {
-        "age_column": np.array([0]),
-        "proved": np.array([age + 0.5], np.float32),
-        "only": np.zeros(1, np.float32),
-    }
-    model.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
-    model.graph.node.extend(
-        [
-            helper.make_node("Gather", ["features", "age_column"], ["age_of_row"], axis=1),
-            helper.make_node("Greater", ["age_of_row", "proved"], ["older"]),
-            helper.make_node("Cast", ["older"], ["position"], to=TensorProto.INT64),
-            helper.make_node("Gather", ["only", "position"], ["nothing"]),
-            helper.make_node("Add", ["inner", "nothing"], ["probabilities"]),
-        ]
-    )
-    (folder / "model.onnx").write_bytes(model.SerializeToString())
-    manifest = json.loads((folder / "manifest.json").read_bytes())
-    manifest["files"]["model.onnx"] = sha256((folder / "model.onnx").read_bytes())
-    (folder / "manifest.json").write_text(json.dumps({**manifest, "digest": digest_of(manifest["files"])}))
 
 
 @pytest.fixture

@@ -8,11 +8,18 @@ import pytest
 
 from deployers.interface import Version
 from deployers.kubernetes import Target, manifests
-from deployers.kubernetes.target import VERSION, WORKLOAD, labels, short, workload
+from deployers.kubernetes.target import VERSION, WORKLOAD, called, endpoint_called, labels, short, workload
 from deployers.seldon.manifests import predictor, seldon_deployment, with_traffic
 
 TARGET = Target("http://gateway.example/", "s3://bucket/bundles", s3_endpoint="http://10.0.0.1:30707", s3_secret="s3")
 V1, V2 = Version("v1", "a" * 64, "2026-01-01T00:00:00+00:00"), Version("v2", "b" * 64, "2026-01-01T00:00:00+00:00")
+
+
+OF = called("heart_disease", V1)
+
+
+def deployed(target: Target = TARGET) -> dict[str, Any]:
+    return manifests.deployment(target, OF, manifests.pulled(target, V1), 2)
 
 
 def pod_of(manifest: dict[str, Any]) -> Any:
@@ -41,7 +48,7 @@ def test_the_longest_names_fit_into_a_label() -> None:
 
 
 def test_a_pod_pulls_its_bundle_and_takes_no_other() -> None:
-    (container,) = pod_of(manifests.deployment(TARGET, "heart_disease", V1, 2))["containers"]
+    (container,) = pod_of(deployed())["containers"]
     assert container["args"][:6] == [
         "--bundle", f"s3://bucket/bundles/{V1.digest}", "--digest", V1.digest, "--version", "v1",
     ]  # fmt: skip
@@ -51,14 +58,14 @@ def test_a_pod_pulls_its_bundle_and_takes_no_other() -> None:
 
 
 def test_with_a_role_no_key_is_named() -> None:
-    (container,) = pod_of(manifests.deployment(Target("http://g", "s3://b/x"), "heart_disease", V1, 2))["containers"]
+    (container,) = pod_of(deployed(Target("http://g", "s3://b/x")))["containers"]
     assert container["env"] == []
 
 
 @pytest.mark.parametrize("of", ["deployment", "predictor"])
 def test_pods_keep_the_restricted_standard_without_a_pod_context(of: str) -> None:
     """Seldon's operator drops the pod's own security context."""
-    made = manifests.deployment(TARGET, "heart_disease", V1, 2)
+    made = deployed()
     pod = pod_of(made) if of == "deployment" else predictor(TARGET, "heart_disease", V1)["componentSpecs"][0]["spec"]
     assert "securityContext" not in pod
     assert pod["automountServiceAccountToken"] is pod["enableServiceLinks"] is False
@@ -76,7 +83,7 @@ def test_pods_keep_the_restricted_standard_without_a_pod_context(of: str) -> Non
 
 
 def test_no_pod_leaves_before_another_has_come() -> None:
-    made = manifests.deployment(TARGET, "heart_disease", V1, 2)
+    made = deployed()
     assert made["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
     pod = pod_of(made)
     assert pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"] == ["sleep", "5"]
@@ -84,20 +91,20 @@ def test_no_pod_leaves_before_another_has_come() -> None:
 
 
 def test_services_and_selectors_meet_the_pods() -> None:
-    template = manifests.deployment(TARGET, "heart_disease", V1, 2)["spec"]["template"]["metadata"]["labels"]
+    template = deployed()["spec"]["template"]["metadata"]["labels"]
     for selector in (
-        manifests.service("heart_disease", V1)["spec"]["selector"],
+        manifests.service(OF, 8000)["spec"]["selector"],
         manifests.stable_service("heart_disease", V1)["spec"]["selector"],
-        manifests.disruption_budget("heart_disease", V1)["spec"]["selector"]["matchLabels"],
-        manifests.network_policy(TARGET, "heart_disease")["spec"]["podSelector"]["matchLabels"],
-        manifests.deployment(TARGET, "heart_disease", V1, 2)["spec"]["selector"]["matchLabels"],
+        manifests.disruption_budget(OF)["spec"]["selector"]["matchLabels"],
+        manifests.network_policy(TARGET, endpoint_called("heart_disease"))["spec"]["podSelector"]["matchLabels"],
+        deployed()["spec"]["selector"]["matchLabels"],
     ):
         assert selector.items() <= template.items()
     assert manifests.stable_service("heart_disease", V2)["spec"]["selector"][WORKLOAD] != template[WORKLOAD]
 
 
 def test_the_network_policy_lets_pods_reach_their_store() -> None:
-    egress = manifests.network_policy(TARGET, "heart_disease")["spec"]["egress"]
+    egress = manifests.network_policy(TARGET, endpoint_called("heart_disease"))["spec"]["egress"]
     assert [port["port"] for rule in egress for port in rule.get("ports", [])] == [53, 53, 443, 30707]
 
 

@@ -1,0 +1,232 @@
+"""Both backends on a real cluster: what they make, leave alone and refuse, and what a request notices of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from deployers.kubernetes.store import Store
+from deployers.kubernetes.target import Target
+from deployers.traffic import TrafficPlan
+from k8s.platform.settings import MODELS, Settings
+from project.errors import ProjectError, Refused, Unreachable
+from tests.cluster.conftest import kubectl
+from tests.cluster.endpoints import BACKENDS, DASHED, NAME, Trial, copied, objects, read, target_of
+from tests.served import until
+
+pytestmark = pytest.mark.cluster
+FOREIGN = "tests-foreign"
+
+
+def test_the_endpoint_answers_on_seldons_path(trial: Trial) -> None:
+    status = trial.deployer.status(NAME)
+    assert (status.ready, status.serving, status.detail) == (True, "v1", "")
+    assert status.endpoint.url.endswith(f"/seldon/{MODELS}/{DASHED}")
+    expected = json.loads((trial.made["v1"] / "serving.json").read_bytes())["example"]
+    answer = trial.deployer.predict(NAME, expected["row"])
+    assert answer["probability"] == pytest.approx(expected["probabilities"][1], abs=1e-6)
+    assert trial.deployer.endpoints().count(NAME) == 1
+    found, bundle = trial.deployer.bundle(NAME)
+    assert (found.current.digest, found.backend) == (bundle.digest, trial.backend)
+
+
+def test_three_replaces_leave_one_of_ours_and_nothing_foreign_is_touched(trial: Trial) -> None:
+    foreign = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": FOREIGN, "namespace": MODELS, "labels": {"app": FOREIGN}},
+        "spec": {"replicas": 0, "selector": {"matchLabels": {"app": FOREIGN}}, "template": {
+            "metadata": {"labels": {"app": FOREIGN}},
+            "spec": {"containers": [{"name": "none", "image": "none"}]},
+        }},
+    }  # fmt: skip
+    kubectl("apply", "--filename", "-", stdin=json.dumps(foreign))
+    try:
+        before = read("deployment", FOREIGN)["metadata"]["resourceVersion"]
+        with trial.load() as found:
+            for version in ("v2", "v3", "v1"):
+                trial.replace(version)
+                found.more(50)
+        assert read("deployment", FOREIGN)["metadata"]["resourceVersion"] == before
+    finally:
+        kubectl("delete", "deployment", FOREIGN, "--namespace", MODELS)
+    assert found.failures == found.refused == []
+    assert set(found.versions) == {"v1", "v2", "v3"}
+    assert len(objects("deployments")) == 1
+    assert len(objects("seldondeployments")) == (trial.backend == "seldon")
+    until(lambda: trial.versions() == {"v1"})
+    assert [version.version for version in trial.deployer.status(NAME).endpoint.previous] == ["v3", "v2"]
+
+
+def test_a_rollback_brings_the_version_back_from_the_store(trial: Trial) -> None:
+    trial.replace("v2")
+    with trial.load() as found:
+        assert trial.deployer.rollback(NAME).current.version == "v1"
+        found.more(50)
+    assert found.failures == found.refused == []
+    assert trial.versions() >= {"v1"}
+
+
+def test_an_object_of_others_is_left_and_named(trial: Trial) -> None:
+    trial.deployer.down(NAME)
+    stranger = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": DASHED, "namespace": MODELS}}
+    kubectl("apply", "--filename", "-", stdin=json.dumps({**stranger, "spec": {"ports": [{"port": 80}]}}))
+    try:
+        with pytest.raises(Refused, match=f"Service {DASHED} in {MODELS} exists and is not of this endpoint"):
+            trial.replace("v1")
+        assert read("service", DASHED)["metadata"].get("labels") is None
+    finally:
+        kubectl("delete", "service", DASHED, "--namespace", MODELS)
+    assert objects("deployments") == objects("httproutes") == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        pytest.param({"image": "tests/none:1"}, r"(ErrImagePull|ImagePullBackOff)", id="no such image"),
+        pytest.param({"keys_secret": "tests-none"}, r"no Secret tests-none", id="no keys"),
+        pytest.param({"service_account": "tests-none"}, r'serviceaccount "tests-none" not found', id="no account"),
+    ],
+)
+def test_a_version_that_does_not_start_says_why_and_the_old_one_answers(
+    trial: Trial, platform: Settings, changed: dict[str, str], reason: str
+) -> None:
+    broken = BACKENDS[trial.backend](target_of(platform, **changed), "tests")
+    with trial.load() as found, pytest.raises(ProjectError, match=reason):
+        broken.deploy(trial.made["v2"], "v2", TrafficPlan.replace("v2"))
+    assert (found.failures, set(found.versions)) == ([], {"v1"})
+    assert trial.deployer.status(NAME).endpoint.current.version == "v1"
+    until(lambda: trial.versions() == {"v1"})
+
+
+def test_a_damaged_bundle_in_the_store_is_refused_by_who_deploys_and_by_the_pod(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = trial.deployer.store()
+    trial.replace("v2")
+    digest = trial.deployer.status(NAME).endpoint.target
+    assert digest is not None
+    damage(store, digest.digest)
+    with pytest.raises(Refused, match=r"model\.onnx does not match its sha256"):
+        trial.deployer.rollback(NAME)
+
+    def damaged(self: Store, bundle: object) -> None:
+        damage(self, trial.deployer.status(NAME).endpoint.previous[0].digest)
+
+    monkeypatch.setattr(Store, "put", damaged)  # it was damaged after the upload
+    with pytest.raises(Refused, match=r"pod .* ended with 3: bundle s3://.*model\.onnx does not match"):
+        trial.replace("v1")
+    monkeypatch.undo()
+    assert trial.deployer.status(NAME).serving == "v2"
+    trial.replace("v1")  # the upload sees the damage and makes it good
+    assert trial.deployer.status(NAME).serving == "v1"
+
+
+def damage(store: Store, digest: str) -> None:
+    """Overwrite a bundle's model."""
+    store.client().put_object(**store.place(digest, "model.onnx"), Body=b"no model")
+
+
+def test_a_store_that_does_not_answer_is_tried_again_and_named(
+    trial: Trial, platform: Settings, tmp_path: Path
+) -> None:
+    down = BACKENDS[trial.backend](target_of(platform, s3_endpoint=f"http://{platform.host}:9"), "tests")
+    with pytest.raises(Unreachable, match=r"bundles can not be kept at s3://.*Could not connect"):
+        down.deploy(trial.made["v2"], "v2", TrafficPlan.replace("v2"))
+    assert trial.deployer.status(NAME).serving == "v1"
+    trial.replace("v2")
+    assert trial.deployer.status(NAME).serving == "v2"
+
+
+def test_a_bundle_that_is_damaged_here_is_never_uploaded(trial: Trial, tmp_path: Path) -> None:
+    folder = copied(trial.made["v2"], tmp_path / "damaged")
+    (folder / "model.onnx").write_bytes(b"no model")
+    with pytest.raises(Refused, match=r"model\.onnx does not match its sha256"):
+        trial.deployer.deploy(folder, "v2", TrafficPlan.replace("v2"))
+
+
+def test_of_two_deploys_at_once_one_wins_and_one_says_why(trial: Trial) -> None:
+    said: list[str] = []
+
+    def deploy(version: str) -> None:
+        try:
+            trial.replace(version)
+            said.append(version)
+        except Refused as error:
+            said.append(error.cause)
+
+    threads = [threading.Thread(target=deploy, args=(version,)) for version in ("v2", "v3")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (winner,) = [each for each in said if each in ("v2", "v3")]
+    (loser,) = [each for each in said if each != winner]
+    assert f"process {os.getpid()} on" in loser or "another process began at the same moment" in loser
+    assert trial.deployer.status(NAME).serving == winner
+
+
+def test_pods_are_contained(trial: Trial) -> None:
+    for pod in trial.pods():
+        spec = pod["spec"]
+        assert spec["serviceAccountName"] == "tabular-serving"
+        assert not spec["automountServiceAccountToken"]
+        assert not spec["enableServiceLinks"]
+        (container,) = spec["containers"]
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+        assert "memory" in container["resources"]["limits"]
+        assert {volume["name"] for volume in spec["volumes"]} <= {"tmp", "keys", "seldon-podinfo"}
+    assert read("networkpolicy", DASHED)["spec"]["podSelector"]["matchLabels"] == {"tabular-zenml/endpoint": DASHED}
+
+
+def test_a_pod_that_is_evicted_takes_no_request_with_it_and_the_budget_holds(trial: Trial) -> None:
+    first, second = [pod["metadata"]["name"] for pod in trial.pods()]
+    with trial.load() as found:
+        evict(first)
+        with pytest.raises(AssertionError, match="disruption budget"):
+            evict(second)
+        until(lambda: sum(map(ready, trial.pods())) == 2)
+        found.more(200)
+    assert found.failures == found.refused == []
+
+
+def ready(pod: dict[str, object]) -> bool:
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"]["conditions"])  # type: ignore[index]
+
+
+def evict(pod: str) -> None:
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": MODELS}}
+    path = f"/api/v1/namespaces/{MODELS}/pods/{pod}/eviction"
+    kubectl("create", "--raw", path, "--filename", "-", stdin=json.dumps(body))
+
+
+def test_a_killed_pod_takes_only_what_was_in_flight(trial: Trial) -> None:
+    with trial.load() as found:
+        victim = trial.pods()[0]["metadata"]["name"]
+        kubectl("delete", "pod", victim, "--namespace", MODELS, "--grace-period=0", "--force")
+        until(lambda: sum(map(ready, trial.pods())) == 2)
+        found.more(200)
+    assert len(found.failures) + len(found.refused) <= 16  # as many as there are clients
+
+
+def test_down_leaves_nothing(trial: Trial) -> None:
+    assert trial.deployer.down(NAME)
+    kinds = "deployments,services,httproutes,poddisruptionbudgets,horizontalpodautoscalers,networkpolicies,configmaps"
+    for kind in (*kinds.split(","), "seldondeployments", "leases", "pods"):
+        assert objects(kind) == [], kind
+    assert not trial.deployer.down(NAME)
+    with pytest.raises(Unreachable, match=f"there is no endpoint '{NAME}'"):
+        trial.deployer.status(NAME)
+
+
+def test_what_is_missing_is_said_before_a_training_run(platform: Settings) -> None:
+    missing = BACKENDS["kubernetes"](target_of(platform, gateway="tests-none"), "tests")
+    with pytest.raises(Unreachable, match=f"namespace {MODELS} has no Gateway tests-none"):
+        missing.check(NAME)
+    nowhere = BACKENDS["kubernetes"](Target("http://none.example", "s3://b/x", context="tests-none"), "tests")
+    with pytest.raises(Unreachable, match="no Kubernetes context tests-none"):
+        nowhere.check(NAME)

@@ -1,0 +1,157 @@
+"""Rollouts on a real cluster at 200 requests a second: nobody notices a good one, a bad one is taken back by itself."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from urllib.parse import urlsplit
+
+import pytest
+
+from deployers.rollout import RolloutSettings, roll_out
+from deployers.traffic import Mode
+from k8s.platform.settings import Settings
+from project.errors import Refused
+from project.paths import ROOT
+from tests.cluster.endpoints import NAME, Trial, key, settings
+from tests.served import until
+from tests.serving_bundle import ROW
+
+pytestmark = pytest.mark.cluster
+CLIENT = """
+import json, sys
+from pathlib import Path
+from deployers.rollout import RolloutSettings, roll_out
+from k8s.platform.settings import settings
+from tests.cluster.endpoints import BACKENDS, target_of
+
+backend, bundle, how = sys.argv[1:]
+deployer = BACKENDS[backend](target_of(settings()), "tests")
+roll_out(deployer, Path(bundle), "v2", RolloutSettings.model_validate(json.loads(how)))
+"""
+
+
+@pytest.mark.parametrize("strategy", ["replace", "blue-green", "canary", "ab", "shadow"])
+def test_no_rollout_and_no_way_back_fails_a_request(trial: Trial, strategy: str) -> None:
+    with trial.load() as found:
+        reached = roll_out(trial.deployer, trial.made["v2"], "v2", settings(strategy))
+        found.more(200)
+        before = found.versions.copy()
+        back = trial.deployer.rollback(NAME)
+        found.more(200)
+    assert found.failures == found.refused == []
+    promoted = strategy in ("replace", "blue-green", "canary")
+    assert reached.current.version == ("v2" if promoted else "v1")
+    assert set(before) == ({"v1"} if strategy == "shadow" else {"v1", "v2"})
+    assert (back.current.version, back.plan) == ("v1", None)
+    until(lambda: trial.versions() == {"v1"})
+
+
+def test_blue_keeps_its_pods_for_the_way_back(trial: Trial) -> None:
+    blue = {pod["metadata"]["name"] for pod in trial.pods()}
+    roll_out(trial.deployer, trial.made["v2"], "v2", settings("blue-green", seconds=0))
+    assert trial.versions() == {"v1", "v2"}
+    assert blue <= {pod["metadata"]["name"] for pod in trial.pods()}
+    assert trial.deployer.rollback(NAME).current.version == "v1"
+    assert blue <= {pod["metadata"]["name"] for pod in trial.pods()}
+
+
+@pytest.mark.parametrize(
+    ("bundle", "guard", "reason"),
+    [
+        pytest.param("failing", {}, "requests failed, at most 2.0% may", id="500s"),
+        pytest.param("slow", {"slow_seconds": 0.01, "slow": 0.2}, "requests took over 10 ms", id="slow"),
+        pytest.param("shifted", {"shift": 0.25}, "at most 25% apart they may be", id="other predictions"),
+    ],
+)
+def test_a_canary_that_goes_bad_is_rolled_back_by_itself(
+    trial: Trial, bundle: str, guard: dict[str, float], reason: str
+) -> None:
+    with trial.load(age=77) as found:
+        with pytest.raises(Refused) as refusal:
+            roll_out(trial.deployer, trial.made[bundle], "v2", settings("canary", seconds=60, guard=guard))
+        hurt = len(found.failures)
+        found.more(400)
+    assert reason in refusal.value.cause
+    assert refusal.value.cause.endswith("v1 serves")
+    assert len(found.failures) == hurt  # none after it
+    assert found.refused == []
+    assert all("500" in failure for failure in found.failures)
+    assert bool(found.failures) == (bundle == "failing")
+    assert found.versions["v1"] > 5 * (found.versions["v2"] + hurt)  # no more than its weight explains
+    endpoint = trial.deployer.status(NAME).endpoint
+    assert (endpoint.current.version, endpoint.plan) == ("v1", None)
+    assert (endpoint.previous[0].version, endpoint.previous[0].withdrawn) == ("v2", True)
+
+
+def test_a_shadow_that_fails_changes_no_answer(trial: Trial) -> None:
+    with trial.load(age=77) as found:
+        roll_out(trial.deployer, trial.made["failing"], "v2", settings("shadow"))
+        found.more(400)
+        until(lambda: "v2" in trial.deployer.status(NAME).withdrawn)
+    assert (found.failures, found.refused, set(found.versions)) == ([], [], {"v1"})
+
+
+def test_in_an_ab_test_the_first_answer_names_the_variant_and_the_name_is_kept(trial: Trial) -> None:
+    roll_out(trial.deployer, trial.made["v2"], "v2", settings("ab", shares=(50,)))
+    first = [variant(trial) for _ in range(40)]
+    assert set(first) == {("v1", "v1"), ("v2", "v2")}
+    for version in ("v1", "v2"):
+        assert Counter(variant(trial, version) for _ in range(20)) == {(version, version): 20}
+    assert {variant(trial, "v9") for _ in range(40)} == {("v1", "v1"), ("v2", "v2")}
+
+
+def variant(trial: Trial, wanted: str = "") -> tuple[str | None, str]:
+    """What an answer's header says of its version, and what its body does."""
+    parts = urlsplit(trial.deployer.target.endpoint_url(NAME))
+    connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=10)
+    headers = {"Content-Type": "application/json", "X-API-Key": key(), **({"X-Variant": wanted} if wanted else {})}
+    try:
+        connection.request("POST", f"{parts.path}/predict", json.dumps(ROW), headers)
+        response = connection.getresponse()
+        return response.getheader("X-Variant"), str(json.loads(response.read())["version"])
+    finally:
+        connection.close()
+
+
+def began(trial: Trial, how: RolloutSettings, interrupt: signal.Signals) -> subprocess.Popen[bytes]:
+    """A rollout in a process of its own, which gets a signal once its first share is out."""
+    arguments = [trial.backend, str(trial.made["v2"]), how.model_dump_json()]
+    client = subprocess.Popen([sys.executable, "-c", CLIENT, *arguments], cwd=ROOT, stderr=subprocess.PIPE)
+    try:
+        until(lambda: trial.deployer.status(NAME).endpoint.beside or client.poll() is not None)
+        assert client.poll() is None, client.communicate()
+    finally:
+        os.kill(client.pid, interrupt)
+        client.communicate()
+    return client
+
+
+def test_a_rollout_whose_client_dies_goes_on_where_it_was(trial: Trial, platform: Settings) -> None:
+    with trial.load() as found:
+        began(trial, settings("canary", seconds=600), signal.SIGKILL)
+        left = trial.deployer.status(NAME)
+        assert left.endpoint.plan is not None
+        assert (left.ready, left.endpoint.plan.mode, left.endpoint.plan.weights) == (
+            True,
+            Mode.CANARY,
+            {"v1": 90, "v2": 10},
+        )
+        endpoint = roll_out(trial.deployer, trial.made["v2"], "v2", settings("canary", seconds=1))
+        assert (endpoint.current.version, endpoint.plan) == ("v2", None)
+    assert found.failures == found.refused == []
+
+
+def test_an_interrupted_rollout_is_taken_back(trial: Trial) -> None:
+    with trial.load() as found:
+        began(trial, settings("canary", seconds=600), signal.SIGINT)
+        endpoint = trial.deployer.status(NAME).endpoint
+        assert (endpoint.current.version, endpoint.beside, endpoint.plan) == ("v1", (), None)
+        found.more(100)
+    assert found.failures == found.refused == []
+    until(lambda: trial.versions() == {"v1"})
