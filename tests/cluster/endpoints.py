@@ -18,6 +18,7 @@ from deployers.rollout import RolloutSettings
 from deployers.seldon import seldon_deployer
 from deployers.traffic import TrafficPlan
 from k8s.platform.settings import MODELS, Settings
+from project.images import image_name
 from tests.broken_bundles import failing, slow
 from tests.cluster.conftest import kubectl
 from tests.load.load import Load, asking
@@ -33,11 +34,11 @@ GUARD = {"errors": 0.02, "slow_seconds": 1.0, "slow": 1.0, "requests": 50, "shif
 def target_of(platform: Settings, **changed: Any) -> Target:
     """The models' namespace, with what `make platform-up` has put there."""
     given: dict[str, Any] = {
-        "url": platform.url("gateway"),
+        "url": platform.urls["gateway"],
         "bundles": f"s3://{platform.bucket}/tests/bundles",
         "context": platform.context,
-        "image": os.environ.get("MINIKUBE_SERVING_IMAGE", "heart-model:dev"),
-        "s3_endpoint": platform.url("s3"),
+        "image": os.environ.get("MINIKUBE_SERVING_IMAGE") or image_name("serving", platform.registry),
+        "s3_endpoint": platform.urls["s3"],
         "s3_region": platform.region,
         "s3_secret": "tabular-s3",
     }

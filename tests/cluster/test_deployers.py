@@ -134,7 +134,7 @@ def damage(store: Store, digest: str) -> None:
 def test_a_store_that_does_not_answer_is_tried_again_and_named(
     trial: Trial, platform: Settings, tmp_path: Path
 ) -> None:
-    down = BACKENDS[trial.backend](target_of(platform, s3_endpoint=f"http://{platform.host}:9"), "tests")
+    down = BACKENDS[trial.backend](target_of(platform, s3_endpoint="http://127.0.0.1:9"), "tests")
     with pytest.raises(Unreachable, match=r"bundles can not be kept at s3://.*Could not connect"):
         down.deploy(trial.made["v2"], "v2", TrafficPlan.replace("v2"))
     assert trial.deployer.status(NAME).serving == "v1"
