@@ -17,7 +17,7 @@ from project.paths import CONFIGS, ENDPOINTS, ROOT
 from project.strict_yaml import read_yaml
 from tabular.contract import Contract, load_contract
 from tabular.training_config import Profile, TrainingConfig
-from tracking.names import Artifact
+from tracking.names import COMMIT, Artifact
 
 if TYPE_CHECKING:
     from zenml.models import PipelineRunResponse
@@ -149,13 +149,15 @@ def alone(session: Session) -> Iterator[None]:
 def run_training(session: Session, profile: Profile, jobs: int) -> dict[str, Any]:
     """Run the training pipeline; what its steps returned, by step and output name."""
     from pipelines.training import training
+    from tracking.provenance import commit
     from tracking.registry import registry_identity
 
     contract = session.contract
     fingerprints, data_sha256 = fingerprints_of(contract)
     # Without a name ZenML logs to an experiment of the pipeline's, whose artifacts go to the folder we were typed in.
     settings = {"experiment_tracker": {"experiment_name": contract.name}}
-    run = _prepared(training, settings=settings, enable_cache=None if session.cache else False)(
+    extra = {COMMIT: commit()}  # asked here: where a step runs there may be no git
+    run = _prepared(training, settings=settings, extra=extra, enable_cache=None if session.cache else False)(
         contract, session.config, profile, fingerprints, data_sha256, registry_identity(contract.name), jobs
     )
     return outputs(run)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+COMMIT = "commit"
+"""Key in a run's `extra`, which is no part of a cache key: the commit of the tree that started it."""
+
 
 class Artifact(StrEnum):
     """Names under which steps store their outputs."""

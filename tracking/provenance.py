@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from project.paths import ROOT
 
 
-def provenance(run_id: str) -> dict[str, str]:
-    """Commit of the working tree (`unknown` outside git, `+changes` where files differ), run id and time in UTC."""
-    return {"commit": _commit(), "zenml_run": run_id, "created": datetime.now(UTC).isoformat(timespec="seconds")}
+def provenance(run_id: str, commit: str) -> dict[str, str]:
+    """What stands beside a bundle: `commit()` of the tree that started the run, the run's id, and the time in UTC."""
+    return {"commit": commit, "zenml_run": run_id, "created": datetime.now(UTC).isoformat(timespec="seconds")}
 
 
-def _commit() -> str:
+def commit() -> str:
+    """Commit of this tree, `+changes` where files differ from it; `unknown` outside git, as in a pod."""
     try:
         head = _git("rev-parse", "HEAD")
         return head + ("+changes" if _git("status", "--porcelain", "--untracked-files=no") else "")

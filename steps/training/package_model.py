@@ -14,8 +14,8 @@ from tabular.packaging import package
 from tabular.sites import rows_of
 from tracking.bundle_materializer import BundleMaterializer
 from tracking.mlflow_log import active_run, log_challenger
-from tracking.names import Artifact
-from tracking.provenance import provenance
+from tracking.names import COMMIT, Artifact
+from tracking.provenance import commit, provenance
 from tracking.registration import Registration
 
 MATERIALIZER = f"{BundleMaterializer.__module__}.{BundleMaterializer.__name__}"
@@ -57,5 +57,5 @@ def package_model(
         contract, choice.chosen, choice.threshold, choice.leaderboard, train, test, sites, data_sha256, seed
     )
     run = get_step_context().pipeline_run
-    bundle = packaged.with_provenance(provenance(str(run.id)))
+    bundle = packaged.with_provenance(provenance(str(run.id), run.config.extra.get(COMMIT) or commit()))
     return bundle, aside.run(log_challenger, active_run(), contract, bundle, packaged, choice, train)

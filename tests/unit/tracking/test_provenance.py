@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import tracking.provenance
-from tracking.provenance import provenance
+from tracking.provenance import commit, provenance
 from tracking.registration import Registration
 
 
@@ -21,19 +21,19 @@ def git(folder: Path, *arguments: str) -> str:
 
 def test_commit_changes_run_and_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracking.provenance, "ROOT", tmp_path)
-    assert provenance("run 1")["commit"] == "unknown"
+    assert commit() == "unknown"
     git(tmp_path, "init", "--quiet")
-    assert provenance("run 1")["commit"] == "unknown"
+    assert commit() == "unknown"
     (tmp_path / "a").write_text("1")
     git(tmp_path, "add", "a")
     git(tmp_path, "commit", "--quiet", "--message", "one")
     head = git(tmp_path, "rev-parse", "HEAD")
     (tmp_path / "untracked").touch()
-    found = provenance("run 1")
+    found = provenance("run 1", commit())
     assert (found["commit"], found["zenml_run"]) == (head, "run 1")
     assert abs((datetime.fromisoformat(found["created"]) - datetime.now(UTC)).total_seconds()) < 60
     (tmp_path / "a").write_text("2")
-    assert provenance("run 1")["commit"] == f"{head}+changes"
+    assert commit() == f"{head}+changes"
 
 
 def test_a_version_is_named_after_its_number() -> None:
