@@ -1,0 +1,144 @@
+"""The journey of README on a cluster: the same bundle, and the same answers at the same paths, as on a laptop."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployers import TrafficPlan
+from deployers.local import LocalDeployer
+from k8s.platform.settings import MODELS
+from project.paths import ROOT
+from tabular.contract import load_contract
+from tabular.sites import SITE, read_sites
+from tests.cluster.conftest import Done, kubectl
+from tests.cluster.endpoints import key
+from tests.integration.project_copy import Project
+from tests.served import free_port
+
+pytestmark = pytest.mark.cluster
+JOURNEY = 900
+NAME, BUNDLE = "heart_disease", ROOT / "models" / "heart_disease"
+
+
+class Cluster:
+    """A copy of the project, and `run.py` in it with the variables of `make platform-env`."""
+
+    def __init__(self, project: Project, variables: Mapping[str, str]) -> None:
+        self.project = project
+        self.environment = {**project.environment, **variables}
+
+    def run(self, *arguments: str) -> Done:
+        """What the command says, whether it succeeds or not."""
+        command = [sys.executable, "run.py", *arguments]
+        where = {"cwd": self.project.root, "env": self.environment}
+        return subprocess.run(command, **where, capture_output=True, text=True, timeout=JOURNEY, check=False)  # type: ignore[call-overload, no-any-return]
+
+    def json(self, *arguments: str) -> Any:
+        """Its answer; a command that fails fails the test with what it said."""
+        done = self.run(*arguments, "--json")
+        assert done.returncode == 0, done.stderr[-4000:]
+        return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def cluster(variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    found = Cluster(Project.copy(tmp_path_factory.mktemp("cluster")), variables)
+    yield found
+    found.run("down", "--stack", "minikube")
+
+
+@pytest.fixture(scope="module")
+def journey(cluster: Cluster) -> Any:
+    return cluster.json("--stack", "minikube")
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[dict[str, Any]]:
+    """Every row of every site, as a client sends it."""
+    contract = load_contract(NAME)
+    found, _ = read_sites(contract, list(contract.sites))
+    columns = found.drop(columns=[SITE, contract.target.column])
+    sent: list[dict[str, Any]] = json.loads(columns.to_json(orient="records"))
+    return sent
+
+
+def post(url: str, body: object) -> Any:
+    headers = {"Content-Type": "application/json", "X-API-Key": key()}
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def probabilities(answers: Sequence[Mapping[str, Any]]) -> list[float]:
+    return [each["probability"] for each in answers]
+
+
+def test_it_makes_the_bundle_a_laptop_makes(journey: Any) -> None:
+    reference = json.loads((BUNDLE / "manifest.json").read_bytes())["digest"]
+    assert journey["promotion"]["digest"] == journey["endpoint"]["digest"] == reference
+    assert journey["prediction"]["version"] == journey["promotion"]["version"]
+    assert [report["outcome"] for report in journey["drift"]] != []
+
+
+def test_every_prediction_is_the_laptop_s(journey: Any, rows: list[dict[str, Any]], tmp_path: Path) -> None:
+    """Through the gateway, in our own words and in Seldon's, against a local server of the committed bundle."""
+    local = LocalDeployer(tmp_path / "endpoints", port=free_port())
+    local.deploy(BUNDLE, "v1", TrafficPlan.replace("v1"))
+    try:
+        here = post(f"http://127.0.0.1:{local.port}/predict", rows)
+    finally:
+        local.down(NAME)
+    there = post(f"{journey['endpoint']['url']}/predict", rows)
+    assert len(here) == len(rows) == 920
+    assert probabilities(there) == probabilities(here)
+    assert [each["label"] for each in there] == [each["label"] for each in here]
+    names = list(rows[0])
+    body = {"data": {"names": names, "ndarray": [[row[name] for name in names] for row in rows]}}
+    seldon = post(f"{journey['endpoint']['url']}/api/v1.0/predictions", body)["data"]
+    assert [row[-1] for row in seldon["ndarray"]] == pytest.approx(probabilities(here), abs=1e-12)
+
+
+def test_the_commands_speak_of_the_cluster_as_of_a_laptop(cluster: Cluster, journey: Any) -> None:
+    """Without `--stack` and without a variable: where the tree last deployed counts."""
+    bare = Cluster(cluster.project, {})
+    (status,) = bare.json("status")["endpoints"]
+    assert (status["ready"], status["stack"], status["url"]) == (True, "minikube", journey["endpoint"]["url"])
+    assert status["serving"] == journey["promotion"]["version"]
+    printed = bare.json("endpoint")["curl"]
+    said = subprocess.run(["bash", "-c", printed], capture_output=True, text=True, timeout=30, check=True).stdout
+    assert json.loads(said)["probability"] == pytest.approx(journey["prediction"]["probability"], abs=1e-12)
+    row = json.dumps(journey["endpoint"]["example"])
+    assert bare.json("predict", "--row", row)["version"] == journey["promotion"]["version"]
+    refused = bare.run("rollback")
+    assert refused.returncode == 3
+    assert "no version before" in refused.stderr or "nothing" in refused.stderr
+
+
+def test_a_second_run_takes_its_steps_from_the_cache(cluster: Cluster, journey: Any) -> None:
+    again = cluster.run("--stack", "minikube", "--json")
+    assert again.returncode == 0, again.stderr[-4000:]
+    found = json.loads(again.stdout)
+    assert found["promotion"] == {**journey["promotion"], "changed": False}
+    assert again.stderr.count("cached") >= 8
+
+
+def test_a_changed_step_reaches_a_pod_without_a_new_image(cluster: Cluster, journey: Any) -> None:
+    with cluster.project.restored("tabular/splitting.py"):
+        edited = "    from sklearn.model_selection import train_test_split\n"
+        cluster.project.edit("tabular/splitting.py", edited, f'    print("the edited split")\n{edited}')
+        done = cluster.run("train", "--stack", "minikube", "--json")
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert json.loads(done.stdout)["promotion"]["digest"] == journey["promotion"]["digest"]
+
+
+def test_down_leaves_no_pod(cluster: Cluster, journey: Any) -> None:
+    assert cluster.json("down", "--stack", "minikube")["stopped"] == [NAME]
+    assert json.loads(kubectl("get", "pods", "-n", MODELS, "-l", "tabular-zenml/endpoint", "-o", "json"))["items"] == []
