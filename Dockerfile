@@ -62,8 +62,8 @@ RUN apt-get update --quiet=2 \
     && apt-get install --quiet=2 --no-install-recommends binutils >/dev/null \
     && rm -r /var/lib/apt/lists/*
 COPY requirements/steps.txt requirements/slim-steps.sh /lock/
-RUN env ${INDEX_URL:+UV_DEFAULT_INDEX="$INDEX_URL"} \
-        uv pip install --quiet --no-compile-bytecode --python /opt/venv --requirements /lock/steps.txt
+RUN env UV_COMPILE_BYTECODE=0 ${INDEX_URL:+UV_DEFAULT_INDEX="$INDEX_URL"} \
+        uv pip install --quiet --python /opt/venv --requirements /lock/steps.txt
 RUN cd /opt/venv/lib/python3.11/site-packages && VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH HOME=/tmp sh /lock/slim-steps.sh
 # Where ZenML unpacks the project's code, which comes by the artifact store: any user's group may write there.
 RUN mkdir --mode 775 /app
