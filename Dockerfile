@@ -65,12 +65,12 @@ COPY requirements/steps.txt requirements/slim-steps.sh /lock/
 RUN env UV_COMPILE_BYTECODE=0 ${INDEX_URL:+UV_DEFAULT_INDEX="$INDEX_URL"} \
         uv pip install --quiet --python /opt/venv --requirements /lock/steps.txt
 RUN cd /opt/venv/lib/python3.11/site-packages && VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH HOME=/tmp sh /lock/slim-steps.sh
-# Where ZenML unpacks the project's code, which comes by the artifact store: any user's group may write there.
-RUN mkdir --mode 775 /app
+# /app is where ZenML unpacks the project's code, which comes by the artifact store: any user's group may write there.
+RUN mkdir --parents /root-folder/app && chmod 775 /root-folder/app
 
 FROM base AS steps
 COPY --from=build-steps /opt/venv /opt/venv
-COPY --from=build-steps /app /app
+COPY --from=build-steps /root-folder/ /
 # HOME is where ZenML, MLflow and matplotlib keep their settings; nothing is told to anyone. The pins are those of
 # project/determinism.py; an image for arm64 is built with --build-arg CORETYPE=ARMV8.
 ARG CORETYPE=HASWELL
