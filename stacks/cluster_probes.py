@@ -11,14 +11,17 @@ from typing import Any
 from stacks.probes import Failure, _kubernetes_api, _reason
 from stacks.server import TIMEOUT
 
-ROUTES = ("gateway.networking.k8s.io/v1", "httproutes")
-SELDON = ("machinelearning.seldon.io/v1", "seldondeployments")
-"""API groups and resources of others that deployers write."""
+_ROUTES = ("gateway.networking.k8s.io", "httproutes")
+WRITTEN = {
+    "tabular_kubernetes": [_ROUTES, ("apps", "deployments")],
+    "tabular_seldon": [_ROUTES, ("machinelearning.seldon.io", "seldondeployments")],
+}
+"""API group and resource of what each deployer writes."""
 Right = tuple[str, str, str]
 """Verb, API group, resource."""
 
 
-def definitions(context: str, needed: Sequence[tuple[str, str]]) -> str:
+def definitions(context: str | None, needed: Sequence[tuple[str, str]]) -> str:
     """See whether the cluster knows the kinds of objects that others define.
 
     Raises:
@@ -26,7 +29,7 @@ def definitions(context: str, needed: Sequence[tuple[str, str]]) -> str:
     """
     api = _kubernetes_api(context)
     for group, resource in needed:
-        known = _ask(api, context, "GET", f"/apis/{group}")
+        known = _ask(api, context, "GET", f"/apis/{group}/v1")
         if known is None or resource not in {each["name"] for each in known["resources"]}:
             raise Failure(
                 f"{context} knows no {resource}.{group}", "install its chart: docs/kubernetes.md has the line"
@@ -34,7 +37,7 @@ def definitions(context: str, needed: Sequence[tuple[str, str]]) -> str:
     return f"{context} knows {', '.join(resource for _, resource in needed)}"
 
 
-def rights(context: str, namespace: str, needed: Mapping[str, Sequence[Right]]) -> str:
+def rights(context: str | None, namespace: str, needed: Mapping[str, Sequence[Right]]) -> str:
     """Ask the cluster what each account may do.
 
     Args:
@@ -59,12 +62,12 @@ def rights(context: str, namespace: str, needed: Mapping[str, Sequence[Right]]) 
             answer = _ask(api, context, "POST", f"/apis/authorization.k8s.io/v1/{kind.lower()}s", body)
             if answer is None or not answer["status"]["allowed"]:
                 who = f"the service account {account}" if account else "your own user"
-                fix = "make platform-up" if account else f"kubectl --context {context} auth whoami"
+                fix = "make platform-up" if account else f"{_kubectl(context)} auth whoami"
                 raise Failure(f"{who} may not {verb} {resource} in {namespace}", fix)
     return f"{', '.join(account or 'you' for account in needed)} may do what they have to in {namespace}"
 
 
-def name_server(context: str) -> str:
+def name_server(context: str | None) -> str:
     """See whether the cluster's own name server has a process that is ready.
 
     Raises:
@@ -81,13 +84,18 @@ def name_server(context: str) -> str:
         for address in endpoint["addresses"]
     ]
     if not ready:
-        command = f"kubectl --context {context} --namespace kube-system get pods --selector k8s-app=kube-dns"
+        command = f"{_kubectl(context)} --namespace kube-system get pods --selector k8s-app=kube-dns"
         raise Failure("the cluster's name server is not ready: pods find no other by its name", command)
     return f"{len(ready)} name server{'s' * (len(ready) > 1)} ready"
 
 
-def takes_pushes(scheme: str, uri: str) -> str:
+def takes_pushes(scheme: str, uri: str, line: str) -> str:
     """Begin an upload to an image registry and give it up.
+
+    Args:
+        scheme: `http` or `https`.
+        uri: Of the registry, with the path that images get.
+        line: Where the stack's file has it.
 
     Raises:
         Failure: It does not answer, or takes no uploads.
@@ -103,15 +111,13 @@ def takes_pushes(scheme: str, uri: str) -> str:
     except urllib.error.HTTPError as error:
         if error.code in (401, 403):
             return f"{uri} answers, and asks for docker's login: docker login {host}"
-        raise Failure(f"{uri} takes no image ({error.code})", f"start the registry, or correct {uri}") from None
+        raise Failure(f"{uri} takes no image ({error.code})", f"start the registry, or correct {line}") from None
     except OSError as error:
-        raise Failure(
-            f"{uri} does not answer: {_reason(error)}", f"start the registry, or docker login {host}"
-        ) from None
+        raise Failure(f"{uri} does not answer: {_reason(error)}", f"start the registry, or correct {line}") from None
     return f"{uri} takes images"
 
 
-def _ask(api: Any, context: str, method: str, path: str, body: Any = None) -> Any:
+def _ask(api: Any, context: str | None, method: str, path: str, body: Any = None) -> Any:
     """What the API server answers; nothing where there is no such thing."""
     try:
         return api.call_api(
@@ -127,5 +133,11 @@ def _ask(api: Any, context: str, method: str, path: str, body: Any = None) -> An
     except Exception as error:  # noqa: BLE001  the client lets urllib3's and ssl's errors through
         if getattr(error, "status", None) == 404:
             return None
-        fix = f"kubectl --context {context} get --raw /readyz"
-        raise Failure(f"the Kubernetes API of {context} does not answer: {_reason(error)}", fix) from None
+        fix = f"{_kubectl(context)} get --raw /readyz"
+        raise Failure(
+            f"the Kubernetes API of {context or 'the current context'} does not answer: {_reason(error)}", fix
+        ) from None
+
+
+def _kubectl(context: str | None) -> str:
+    return f"kubectl --context {context}" if context else "kubectl"

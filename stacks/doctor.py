@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from project.errors import ProjectError
-from stacks import probes
+from stacks import cluster_probes, probes
 from stacks.files import ComponentSpec, Stack, secret_references
 from stacks.probes import Failure, Probe
 from stacks.schema import RemoteServer
@@ -119,7 +120,30 @@ def _probes(stack: Stack, secrets: Secrets) -> dict[str, Probe]:
             probe = probe or kinds[component.type](component, stack, secrets)
         if probe is not None:
             tasks[component.type] = probe
-    return tasks
+    return {**tasks, **_of_cluster(stack)}
+
+
+def _of_cluster(stack: Stack) -> dict[str, Probe]:
+    """What steps and endpoints need of a cluster beside its namespace."""
+    orchestrator, deployer = stack.component("orchestrator"), stack.component("model_deployer")
+    if orchestrator is None or orchestrator.flavor != "kubernetes":
+        return {}
+    configuration = orchestrator.configuration
+    context, namespace = configuration.get("kubernetes_context"), configuration.get("kubernetes_namespace", "zenml")
+    deploys = deployer is not None and deployer.flavor in cluster_probes.WRITTEN
+    kinds = cluster_probes.WRITTEN[deployer.flavor] if deployer is not None and deploys else []
+    rights = {
+        "": [("create", "batch", "jobs")],
+        configuration.get("service_account_name", ""): [("create", "batch", "jobs"), ("list", "", "pods")],
+        configuration.get("step_pod_service_account_name", ""): [("patch", group, kind) for group, kind in kinds],
+    }
+    parts: dict[str, Probe] = {
+        "rights": partial(cluster_probes.rights, context, namespace, rights),
+        "names": partial(cluster_probes.name_server, context),
+    }
+    if kinds:
+        parts["definitions"] = partial(cluster_probes.definitions, context, kinds)
+    return parts
 
 
 def _lacks(stack: Stack, references: list[str]) -> Probe:
@@ -183,7 +207,7 @@ def _tracker(component: ComponentSpec, _stack: Stack, secrets: Secrets) -> Probe
 def _registry(component: ComponentSpec, _stack: Stack, _secrets: Secrets) -> Probe | None:
     host = component.configuration["uri"].partition("/")[0]
     scheme = "http" if host.partition(":")[0] in ("localhost", "127.0.0.1") else "https"
-    return lambda: probes.answers(f"{scheme}://{host}/v2/", f"start the registry, or correct {component.line('uri')}")
+    return lambda: cluster_probes.takes_pushes(scheme, component.configuration["uri"], component.line("uri"))
 
 
 def _orchestrator(component: ComponentSpec, _stack: Stack, _secrets: Secrets) -> Probe | None:
