@@ -16,6 +16,7 @@ from k8s.platform import cluster, credentials, images, manifests, servers
 from k8s.platform.programs import refuse_no_cluster
 from k8s.platform.settings import MODELS, SERVERS, Overlay, Settings, settings
 from project.errors import ProjectError
+from project.images import image_name
 from project.paths import ROOT
 
 overlay_option = click.option(
@@ -91,6 +92,7 @@ def variables(chosen: Settings) -> dict[str, str]:
         "ZENML_API_KEY": credentials.known(servers.CLIENT)["key"],
         "MLFLOW_USERNAME": mlflow["MLFLOW_AUTH_ADMIN_USERNAME"],
         "MLFLOW_PASSWORD": mlflow["MLFLOW_AUTH_ADMIN_PASSWORD"],
+        "SERVING_IMAGE": image_name("serving", chosen.registry),
     }
     if chosen.in_cluster:
         s3 = credentials.known("tabular-s3", MODELS)

@@ -86,7 +86,7 @@ def _eks() -> Settings:
     return Settings(
         overlay="eks",
         context=given["EKS_CONTEXT"],
-        registry=f"{given['EKS_REGISTRY']}/tabular",
+        registry=given["EKS_REGISTRY"],
         bucket=given["EKS_BUCKET"],
         region=given["EKS_REGION"],
         urls={part: given[name].rstrip("/") for part, name in parts.items()},
