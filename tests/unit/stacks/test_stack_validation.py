@@ -19,7 +19,7 @@ Edit = Callable[[str, str, str], Path]
 # Names of the user's: secrets and their keys, labels of pods and nodes, quantities.
 FREE = ("secrets.", "labels.", "node_selectors.", "requests.", "limits.")
 # What Kubernetes reads and refuses itself: ours ends where the pod's own structures begin.
-FOREIGN = ("capabilities.drop",)
+FOREIGN = ("capabilities.drop", "seccompProfile.type")
 
 
 @pytest.mark.parametrize("name", names())
