@@ -106,7 +106,7 @@ def diff(context: click.Context, name: str, server: ServerChoice, as_json: bool)
 @json_option
 @click.pass_context
 def doctor(context: click.Context, name: str, as_json: bool) -> None:
-    """Try every part of a stack within two seconds and print the fix for each that fails (exit code 4).
+    """Try every part of a stack within five seconds and print the fix for each that fails (exit code 4).
 
     Server and credentials, artifact store (write, read, delete), tracker, image registry, Kubernetes API, deployer.
 

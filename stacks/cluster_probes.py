@@ -6,9 +6,11 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from stacks.probes import Failure, _kubernetes_api, _reason
+from stacks.files import Stack
+from stacks.probes import Failure, Probe, _kubernetes_api, _reason, answers
 from stacks.server import TIMEOUT
 
 _ROUTES = ("gateway.networking.k8s.io", "httproutes")
@@ -19,6 +21,29 @@ WRITTEN = {
 """API group and resource of what each deployer writes."""
 Right = tuple[str, str, str]
 """Verb, API group, resource."""
+
+
+def parts_of(stack: Stack) -> dict[str, Probe]:
+    """What steps and endpoints need of a cluster beside its namespace."""
+    orchestrator, deployer = stack.component("orchestrator"), stack.component("model_deployer")
+    if orchestrator is None or orchestrator.flavor != "kubernetes":
+        return {}
+    configuration = orchestrator.configuration
+    context, namespace = configuration.get("kubernetes_context"), configuration.get("kubernetes_namespace", "zenml")
+    deploys = deployer is not None and deployer.flavor in WRITTEN
+    kinds = WRITTEN[deployer.flavor] if deployer is not None and deploys else []
+    needed = {
+        "": [("create", "batch", "jobs")],
+        configuration.get("service_account_name", ""): [("create", "batch", "jobs"), ("list", "", "pods")],
+        configuration.get("step_pod_service_account_name", ""): [("patch", group, kind) for group, kind in kinds],
+    }
+    parts: dict[str, Probe] = {
+        "rights": partial(rights, context, namespace, needed),
+        "names": partial(name_server, context),
+    }
+    if kinds:
+        parts["definitions"] = partial(definitions, context, kinds)
+    return parts
 
 
 def definitions(context: str | None, needed: Sequence[tuple[str, str]]) -> str:
@@ -65,6 +90,36 @@ def rights(context: str | None, namespace: str, needed: Mapping[str, Sequence[Ri
                 fix = "make platform-up" if account else f"{_kubectl(context)} auth whoami"
                 raise Failure(f"{who} may not {verb} {resource} in {namespace}", fix)
     return f"{', '.join(account or 'you' for account in needed)} may do what they have to in {namespace}"
+
+
+def gateway(context: str | None, namespace: str, name: str, url: str, line: str) -> str:
+    """See whether the gateway is in service; one without a route may not even listen.
+
+    Args:
+        context: Of the kubeconfig.
+        namespace: Of the gateway.
+        name: Of the gateway.
+        url: Under which it is reached.
+        line: Where the stack's file has the address.
+
+    Raises:
+        Failure: There is none, nobody runs it, or it does not answer.
+    """
+    path = f"/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/gateways/{name}"
+    found = _ask(_kubernetes_api(context), context, "GET", path)
+    if found is None:
+        raise Failure(f"{namespace} has no Gateway {name}", "make platform-up")
+    status = found.get("status", {})
+    states = {each["type"]: each for each in status.get("conditions", [])}
+    programmed = states.get("Programmed", {})
+    if programmed.get("status") != "True":
+        what = programmed.get("message") or "nobody has taken it"
+        chosen = found["spec"]["gatewayClassName"]
+        fix = f"install the implementation of the class {chosen}: docs/kubernetes.md has the line"
+        raise Failure(f"the Gateway {name} is not in service: {what}", fix)
+    if not sum(listener["attachedRoutes"] for listener in status.get("listeners", [])):
+        return f"the Gateway {name} is in service and has no route yet"
+    return answers(url, f"correct {line}, or publish the gateway there")
 
 
 def name_server(context: str | None) -> str:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from stacks.selection import connected
 from stacks.server import TIMEOUT, api_key, has_login, local_url, login_command, user_directory
 from stacks.validation import validate_stack
 
-_DEADLINE = 1.9  # seconds for all parts together; a name server may take longer than a socket's own timeout
+_DEADLINE = 4.9  # seconds for all parts together; a name server may take longer than a socket's own timeout
 Secrets = Mapping[tuple[str, str], str]
 """Values by (secret, key)."""
 
@@ -120,30 +119,7 @@ def _probes(stack: Stack, secrets: Secrets) -> dict[str, Probe]:
             probe = probe or kinds[component.type](component, stack, secrets)
         if probe is not None:
             tasks[component.type] = probe
-    return {**tasks, **_of_cluster(stack)}
-
-
-def _of_cluster(stack: Stack) -> dict[str, Probe]:
-    """What steps and endpoints need of a cluster beside its namespace."""
-    orchestrator, deployer = stack.component("orchestrator"), stack.component("model_deployer")
-    if orchestrator is None or orchestrator.flavor != "kubernetes":
-        return {}
-    configuration = orchestrator.configuration
-    context, namespace = configuration.get("kubernetes_context"), configuration.get("kubernetes_namespace", "zenml")
-    deploys = deployer is not None and deployer.flavor in cluster_probes.WRITTEN
-    kinds = cluster_probes.WRITTEN[deployer.flavor] if deployer is not None and deploys else []
-    rights = {
-        "": [("create", "batch", "jobs")],
-        configuration.get("service_account_name", ""): [("create", "batch", "jobs"), ("list", "", "pods")],
-        configuration.get("step_pod_service_account_name", ""): [("patch", group, kind) for group, kind in kinds],
-    }
-    parts: dict[str, Probe] = {
-        "rights": partial(cluster_probes.rights, context, namespace, rights),
-        "names": partial(cluster_probes.name_server, context),
-    }
-    if kinds:
-        parts["definitions"] = partial(cluster_probes.definitions, context, kinds)
-    return parts
+    return {**tasks, **cluster_probes.parts_of(stack)}
 
 
 def _lacks(stack: Stack, references: list[str]) -> Probe:
@@ -221,9 +197,13 @@ def _orchestrator(component: ComponentSpec, _stack: Stack, _secrets: Secrets) ->
 
 
 def _deployer(component: ComponentSpec, _stack: Stack, _secrets: Secrets) -> Probe | None:
-    if url := component.configuration.get("url"):
-        return lambda: probes.answers(url, f"start the gateway, or correct {component.line('url')}")
-    host, port = component.configuration.get("host", "127.0.0.1"), component.configuration.get("port")
+    given = component.configuration
+    if component.flavor in cluster_probes.WRITTEN:
+        importlib.import_module("kubernetes")  # before the clock starts
+        context, namespace = given.get("kubernetes_context"), given.get("namespace", "tabular")
+        address = (given.get("gateway", "tabular"), given["url"], component.line("url"))
+        return lambda: cluster_probes.gateway(context, namespace, *address)
+    host, port = given.get("host", "127.0.0.1"), given.get("port")
     return (lambda: _port(host, port)) if port else None
 
 

@@ -22,7 +22,7 @@ import yaml
 from project.errors import ProjectError, Unreachable
 from stacks.schema import LocalServer, RemoteServer
 
-TIMEOUT = 1.5  # seconds until a part counts as unreachable
+TIMEOUT = 4.0  # seconds until a part counts as unreachable: a busy server takes two to check a password
 _OWN = ".stack-"
 _PREFIX = "ZENML_STORE_"
 

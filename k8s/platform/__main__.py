@@ -15,7 +15,7 @@ import click
 from k8s.platform import cluster, credentials, images, manifests, servers
 from k8s.platform.programs import refuse_no_cluster
 from k8s.platform.settings import MODELS, SERVERS, Overlay, Settings, settings
-from project.errors import ProjectError
+from project.errors import Exit, ProjectError, Unreachable
 from project.images import image_name
 from project.paths import ROOT
 
@@ -57,10 +57,7 @@ def up(overlay: Overlay) -> None:
     if chosen.in_cluster:
         _part("bucket", partial(servers.provide_bucket, chosen))
     _part("account", partial(servers.provide_account, chosen))
-    doctor = [sys.executable, "run.py", "stack", "doctor", overlay]
-    done = subprocess.run(doctor, cwd=ROOT, env={**os.environ, **variables(chosen)}, check=False)
-    if done.returncode:
-        sys.exit(done.returncode)
+    _examine(chosen)
     overlaid = "" if chosen.in_cluster else f" OVERLAY={overlay}"
     click.echo(f'next: eval "$(make -s platform-env{overlaid})" && python run.py stack apply {overlay}')
 
@@ -109,6 +106,25 @@ def variables(chosen: Settings) -> dict[str, str]:
             "S3_SECRET": s3["AWS_SECRET_ACCESS_KEY"],
         }
     return {f"{chosen.overlay.upper()}_{name}": value for name, value in found.items()}
+
+
+def _examine(chosen: Settings) -> None:
+    """Let the stack's doctor try all parts; servers that just began may keep the first one waiting.
+
+    Raises:
+        Unreachable: A part does not work, three times.
+    """
+    doctor = [sys.executable, "run.py", "stack", "doctor", chosen.overlay]
+    environment = {**os.environ, **variables(chosen)}
+    for _ in range(3):
+        done = subprocess.run(doctor, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            click.echo(done.stdout, nl=False)
+            return
+        if done.returncode != Exit.UNREACHABLE:
+            break
+    click.echo(done.stdout + done.stderr, nl=False)
+    raise Unreachable("a part of the platform does not work", f"python run.py stack doctor {chosen.overlay}")
 
 
 def _part(name: str, work: Callable[[], str]) -> None:

@@ -158,8 +158,8 @@ def test_parts_run_side_by_side_and_a_late_one_is_given_up() -> None:
         ("one", True, "fine"),
         ("two", False, "no"),
         ("three", False, "KeyError: 'what'"),
-        ("four", False, "no answer within 1.9 s"),
-        ("five", False, "no answer within 1.9 s"),
+        ("four", False, "no answer within 4.9 s"),
+        ("five", False, "no answer within 4.9 s"),
     ]
 
 
