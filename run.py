@@ -7,6 +7,7 @@ import os
 import sys
 
 from project.determinism import PINNED
+from project.interpreter import lacking
 from project.proxies import spare_loopback
 from project.telemetry import opt_out
 
@@ -15,8 +16,12 @@ if __name__ == "__main__":
     opt_out()
     spare_loopback()
     gc.set_threshold(100_000, 20, 20)  # importing makes a million objects that stay: collecting took a sixth of a run
-    from cli.main import main
-
+    try:
+        from cli.main import main
+    except ModuleNotFoundError as error:
+        unusable = lacking(error)
+        print(f"error: {unusable.cause}\nnext:  {unusable.next_step}", file=sys.stderr)  # noqa: T201  click is missing
+        sys.exit(unusable.exit_code)
     code = main(sys.argv[1:])
     gc.freeze()  # the process ends: taking its objects apart one by one took 1.5 s
     sys.exit(code)

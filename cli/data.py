@@ -11,7 +11,7 @@ import click
 
 from cli.options import data_options
 from cli.output import emit, json_option
-from project.errors import ConfigError, Exit
+from project.errors import Exit
 
 if TYPE_CHECKING:
     from tabular.check_report import CheckReport
@@ -157,8 +157,7 @@ def init(file: str, target: str, name: str | None, as_json: bool) -> None:
 
 def _sites(dataset: str, sites: Sequence[str], path: str | None) -> tuple[Contract, list[str]]:
     """The contract and the sites meant; a file is a site of its own, named `input`."""
-    from project.strict_yaml import did_you_mean
-    from tabular.contract import Site, load_contract
+    from tabular.contract import Site, load_contract, refuse_unknown_sites
 
     contract = load_contract(dataset)
     if path is not None:
@@ -166,9 +165,7 @@ def _sites(dataset: str, sites: Sequence[str], path: str | None) -> tuple[Contra
             raise click.UsageError("give --site or --input, not both")
         place = path if "://" in path else str(Path(path).resolve())
         return contract.model_copy(update={"sites": {"input": Site(role="external", path=place)}}), ["input"]
-    for site in sites:
-        if site not in contract.sites:
-            raise ConfigError(f"{dataset} has no site {site!r}{did_you_mean(site, list(contract.sites))}")
+    refuse_unknown_sites(contract, sites)
     return contract, list(sites or contract.sites)
 
 
@@ -179,7 +176,7 @@ def _checked(reports: Sequence[CheckReport], page: str) -> str:
         lines.append(f"{report.site:<14}{report.rows:>7,} rows   {report.rules} checks, {state}")
         lines += [f"  {violation}" for violation in report.violations]
     if any(not report.passed for report in reports):
-        lines.append("Next:  correct the rows or the contract, then type it again")
+        lines.append("Next:  correct the rows or the contract, then type the same command again")
     return "\n".join([*lines, f"Report {page}"])
 
 

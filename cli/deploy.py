@@ -40,8 +40,9 @@ def deploy(
     """
     from cli import summary
     from cli.runs import begin, champion_version, run_deployment
+    from tabular.contract import load_contract
 
-    session = begin(stack, dataset, not no_cache, debug)
+    session = begin(stack, load_contract(dataset), not no_cache, debug)
     chosen = {"strategy": strategy, "shares": list(shares) or None, "seconds": seconds}
     settings = {**session.rollout.model_dump(), **{name: value for name, value in chosen.items() if value is not None}}
     if not all(0 < share < 100 for share in settings["shares"]):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -15,7 +16,7 @@ import click
 from cli.output import emit, json_option
 from cli.place import deployer, place_option
 from deployers.interface import Endpoint, Status
-from project.errors import Exit
+from project.errors import ConfigError, Exit
 
 DATASET = "heart_disease"
 
@@ -106,7 +107,19 @@ def down(dataset: str | None, every: bool, stack: str | None, as_json: bool) -> 
         raise click.UsageError("give --dataset or --all, not both")
     asked = deployer(stack)
     stopped = [name for name in (asked.endpoints() if every else [_name(dataset)]) if asked.down(name)]
+    if not stopped and not every:
+        _refuse_unknown(_name(dataset), asked.endpoints())
     emit({"stopped": stopped}, f"stopped: {', '.join(stopped)}" if stopped else "nothing was running", as_json)
+
+
+def _refuse_unknown(name: str, endpoints: Sequence[str]) -> None:
+    """Refuse a name that neither an endpoint nor a data set has: what was meant may serve on."""
+    from project.strict_yaml import did_you_mean
+    from tabular.contract import contract_names
+
+    known = sorted({*endpoints, *contract_names()})
+    if name not in known:
+        raise ConfigError(f"there is no endpoint {name!r}{did_you_mean(name, known)}", "python run.py status")
 
 
 def _name(dataset: str | None) -> str:

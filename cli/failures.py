@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import re
+from pathlib import Path
 
 from project.errors import Interrupted, ProjectError, Unreachable
+from project.interpreter import lacking
+from project.paths import ROOT
 
 DISK = {
     errno.ENOSPC: ("the disk is full", "free space, then type the same command again"),
@@ -29,6 +32,8 @@ def explained(error: BaseException) -> ProjectError:
     for cause in chain:
         if isinstance(cause, ProjectError):
             return cause
+        if isinstance(cause, ModuleNotFoundError) and not Path(ROOT, str(cause.name).partition(".")[0]).exists():
+            return lacking(cause)
         if isinstance(cause, OSError) and cause.errno in DISK:
             what, then = DISK[cause.errno]
             return ProjectError(f"{what}: {cause.filename2 or cause.filename or cause}", then)

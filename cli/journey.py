@@ -7,6 +7,7 @@ from typing import Any
 
 from cli import summary
 from cli.output import emit
+from tabular.contract import load_contract
 from tabular.training_config import Profile
 
 
@@ -25,11 +26,13 @@ def journey(
     Raises:
         ProjectError: Any step's own failure; what served before goes on serving.
     """
-    from cli.runs import ASIDE, MEANWHILE, alone, begin, check_target, run_deployment, run_monitoring, run_training
+    from cli.runs import ASIDE, MEANWHILE, alone, begin, run_deployment, run_monitoring, run_training
+    from deployers import active
 
     started = time.monotonic()
-    session = begin(stack, dataset, cache, debug, ASIDE, MEANWHILE)
-    check_target(session, port)
+    contract = load_contract(dataset)
+    session = begin(stack, contract, cache, debug, ASIDE, MEANWHILE, list(contract.sites))
+    active(port).check(dataset)  # now: after minutes of training it would be for nothing
     with alone(session):
         found: dict[str, Any] = summary.training(session, run_training(session, profile, jobs))
         found["endpoint"] = summary.deployment(run_deployment(session, found["promotion"]["version"], port))

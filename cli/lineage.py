@@ -18,9 +18,10 @@ def show_lineage(dataset: str, version: str, stack: str | None, as_json: bool) -
         ConfigError: No such data set, stack or version.
     """
     from cli.runs import begin
+    from tabular.contract import load_contract
     from tracking.lineage import lineage
 
-    session = begin(stack, dataset, cache=True, debug=False)
+    session = begin(stack, load_contract(dataset), cache=True, debug=False)
     found = lineage(session.contract.name, version)
     emit(dataclasses.asdict(found), _text(found), as_json)
 

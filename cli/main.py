@@ -13,6 +13,7 @@ from typing import cast
 import click
 
 from project.errors import Exit, Interrupted
+from project.interpreter import typed
 
 COMMANDS = {
     "train": "cli.train:train",
@@ -147,6 +148,6 @@ def _reopen_streams() -> None:
 def _fail(cause: str, next_step: str, code: Exit, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps({"error": cause, "next": next_step, "exit_code": int(code)}))
-    click.echo(f"error: {cause}" + (f"\nnext:  {next_step}" if next_step else ""), err=True)
+    click.echo(typed(f"error: {cause}\nnext:  {next_step}"), err=True)
     sys.stdout.flush()
     return int(code)

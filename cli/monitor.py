@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import click
 
 from cli.options import pipeline_options
@@ -33,24 +31,21 @@ def monitor(
     """
     from cli import summary
     from cli.runs import begin, champion_version, run_monitoring
-    from project.strict_yaml import did_you_mean
-    from tabular.contract import Site
+    from tabular.contract import Site, load_contract, refuse_unknown_sites
 
-    session = begin(stack, dataset, not no_cache, debug, ("evidently",))
-    contract = session.contract
+    contract = load_contract(dataset)
     if path:
         known = {**contract.sites, "input": Site(role="external", path=path)}
-        session = replace(session, contract=contract.model_copy(update={"sites": known}))
+        contract = contract.model_copy(update={"sites": known})
         sites = ("input",)
-    for site in sites:
-        if site not in session.contract.sites:
-            raise ConfigError(f"{dataset} has no site {site!r}{did_you_mean(site, list(contract.sites))}")
+    refuse_unknown_sites(contract, sites)
     chosen = list(sites or contract.external_sites)
     if not chosen:
         raise ConfigError(
             f"{dataset} has no site but the one it is trained on",
             f"python run.py monitor --dataset {dataset} --input FILE",
         )
+    session = begin(stack, contract, not no_cache, debug, ("evidently",), sites=chosen)
     found = summary.monitoring(session, run_monitoring(session, champion_version(session), chosen))
     lines = [*summary.drift_lines(found, dataset), *(f"Report     {report['report']}" for report in found)]
     emit(found, "\n".join(lines), as_json)

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from project.interpreter import typed
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -17,5 +19,5 @@ def json_option(command: Command) -> Command:
 
 
 def emit(data: object, text: str, as_json: bool) -> None:
-    """Print `data` as JSON, or `text`."""
-    click.echo(json.dumps(data, indent=1, default=str) if as_json else text)
+    """Print `data` as JSON, or `text` with its commands as they are typed in this shell."""
+    click.echo(json.dumps(data, indent=1, default=str) if as_json else typed(text))

@@ -121,7 +121,8 @@ def _bundle(stack: str | None, dataset: str, debug: bool, folder: Path | None) -
     from tabular.bundle import read_bundle
 
     if folder is not None:
-        bundle = read_bundle(folder)
+        anew = f"python run.py train --dataset {dataset} --bundle {folder}"
+        bundle = read_bundle(folder, f"restore it from a copy, or make it anew: {anew}")
         name = bundle.json("contract.json")["name"]
         if name != dataset:
             raise ConfigError(f"{folder} is a bundle of {name}, not of {dataset}", f"add --dataset {name}")
@@ -132,9 +133,10 @@ def _bundle(stack: str | None, dataset: str, debug: bool, folder: Path | None) -
         if stack in (None, endpoint.stack):
             return endpoint.current.version, bundle
     from cli.runs import begin, champion_version
+    from tabular.contract import load_contract
     from tracking.versions import champion_bundle
 
-    version = champion_version(begin(stack, dataset, cache=True, debug=debug))
+    version = champion_version(begin(stack, load_contract(dataset), cache=True, debug=debug))
     champion = champion_bundle(dataset)
     assert champion is not None  # noqa: S101  it has a version
     return version, champion
@@ -144,8 +146,9 @@ def _on_stack(
     stack: str | None, dataset: str, debug: bool, files: BatchFiles, max_rejects: int | None
 ) -> tuple[str, BatchSummary]:
     from cli.runs import begin, champion_version, run_batch_inference
+    from tabular.contract import load_contract
 
-    session = begin(stack, dataset, cache=True, debug=debug)
+    session = begin(stack, load_contract(dataset), cache=True, debug=debug)
     version = champion_version(session)
     return version, run_batch_inference(session, version, files, _settings(), max_rejects)
 

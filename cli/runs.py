@@ -15,7 +15,7 @@ from project import aside
 from project.errors import ConfigError, ProjectError
 from project.paths import CONFIGS, ENDPOINTS, ROOT
 from project.strict_yaml import read_yaml
-from tabular.contract import Contract, load_contract
+from tabular.contract import Contract
 from tabular.training_config import Profile, TrainingConfig
 from tracking.names import COMMIT, Artifact
 
@@ -56,31 +56,34 @@ class Session:
 
 def begin(
     stack: str | None,
-    dataset: str,
+    contract: Contract,
     cache: bool,
     debug: bool,
     imports: Sequence[str] = (),
     meanwhile: Sequence[str] = (),
+    sites: Sequence[str] = (),
 ) -> Session:
-    """Read the contract and every config, choose the stack, take over the console.
+    """Read every config, look at the data, choose the stack, take over the console.
 
     Args:
         stack: The stack to use; None for the active one.
-        dataset: Names the contract.
+        contract: Of the data set.
         cache: Whether steps may be taken from the cache.
         debug: Whether ZenML's console stays.
         imports: What the second process of a local run imports; without any there is none.
         meanwhile: What this process imports while it first waits for the second one.
+        sites: Whose files are looked at now: a step would find the same fault, but after all the imports of a run.
 
     Raises:
-        ConfigError: No such contract or stack, or a config that can not be used; nothing has run yet.
-        Unreachable: The stack's server does not answer or is another.
+        ConfigError: No such stack, or a config that can not be used; nothing has run yet.
+        Unreachable: The stack's server does not answer or is another; or a site's file is missing.
+        Refused: A site's file is not what the contract says.
     """
     from deployers.rollout import DeploymentConfig
     from tabular.drift import MonitoringConfig
+    from tabular.reading import raw_site
 
     quieten()
-    contract = load_contract(dataset)
     config = read_yaml(CONFIGS / "training.yaml", TrainingConfig)
     drift = read_yaml(CONFIGS / "monitoring.yaml", MonitoringConfig).drift
     rollout = read_yaml(CONFIGS / "deployment.yaml", DeploymentConfig).rollout
@@ -89,6 +92,8 @@ def begin(
 
     if imports and stack and runs_here(stack):
         aside.start(imports, meanwhile, quiet=not debug)
+    for site in sites:
+        raw_site(contract, site)
     chosen = use_stack(stack)
     if imports and runs_here(chosen):
         aside.start(imports, meanwhile, quiet=not debug)
@@ -96,18 +101,6 @@ def begin(
     session = Session(chosen, contract, config, drift, rollout, cache)
     _follow_rollback(session)
     return session
-
-
-def check_target(session: Session, port: int | None) -> None:
-    """Ask the deployer now what would stop it after minutes of training.
-
-    Raises:
-        ConfigError: This version has no backend for the stack's deployer.
-        Unreachable: The port is held by another program.
-    """
-    from deployers import active
-
-    active(port).check(session.contract.name)
 
 
 def _follow_rollback(session: Session) -> None:

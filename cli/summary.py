@@ -113,12 +113,7 @@ def render(found: Mapping[str, Any]) -> str:
             f"ZenML       zenml login{' --local' if found['stack'] == 'local' else ''}",
             "",
             f"Done in {found['seconds']} s; {found['dataset']} {version} serves. Next:",
-            f"  python run.py endpoint --dataset {found['dataset']}      the URL and a curl to try",
-            f"  python run.py monitor --dataset {found['dataset']}       drift at every other site"
-            if found["drift"]
-            else f"  python run.py monitor --dataset {found['dataset']} --input FILE   drift of new rows",
-            f"  python run.py train --full --dataset {found['dataset']}  search the whole space",
-            f"  python run.py down --dataset {found['dataset']}          stop the endpoint",
+            *_next_lines(found["dataset"], elsewhere=bool(found["drift"])),
         ]
     )
 
@@ -145,6 +140,19 @@ def drift_lines(reports: Sequence[Mapping[str, Any]], dataset: str) -> Iterator[
         share = f"{report['drifted_importance']:.0%} of what the model looks at has moved"
         yield f"Drift      {report['site']}: {report['outcome'].upper()}, {share}" + (f" ({worst})" if worst else "")
         yield f"           next: {report['next_command']}"
+
+
+def _next_lines(dataset: str, elsewhere: bool) -> Iterator[str]:
+    monitor = ("", "drift at every other site") if elsewhere else (" --input FILE", "drift of new rows")
+    commands = {
+        f"endpoint --dataset {dataset}": "the URL and a curl to try",
+        f"monitor --dataset {dataset}{monitor[0]}": monitor[1],
+        f"train --full --dataset {dataset}": "search the whole space",
+        f"down --dataset {dataset}": "stop the endpoint",
+    }
+    width = max(map(len, commands))
+    for command, what in commands.items():
+        yield f"  python run.py {command:<{width}}  {what}"
 
 
 def _training_lines(found: Mapping[str, Any]) -> Iterator[str]:

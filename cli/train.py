@@ -36,11 +36,13 @@ def train(
     from cli import summary
     from cli.runs import ASIDE, MEANWHILE, alone, begin, run_training
     from tabular.bundle import check_replaceable, replace_bundle
+    from tabular.contract import load_contract
     from tracking.names import Artifact
 
     if bundle:
         check_replaceable(bundle)  # now, not after minutes of training
-    session = begin(stack, dataset, not no_cache, debug, ASIDE, MEANWHILE)
+    contract = load_contract(dataset)
+    session = begin(stack, contract, not no_cache, debug, ASIDE, MEANWHILE, list(contract.sites))
     with alone(session):
         outputs = run_training(session, "quick" if quick else "full", jobs)
     found = summary.training(session, outputs)

@@ -20,7 +20,7 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parent.parent)  # the project, not this folder
 
 from project.errors import ConfigError, Refused, Unreachable
-from project.strict_yaml import did_you_mean
+from tabular.contract import refuse_unknown_sites
 from tabular.files import opened, replaced
 from tabular.reading import fingerprint, located
 
@@ -63,9 +63,7 @@ def download(contract: Contract, sites: Sequence[str] = (), from_copy: bool = Fa
         Unreachable: An address does not answer, after three attempts.
         Refused: The bytes are not those of the contract; the file that was there stays.
     """
-    for name in sites:
-        if name not in contract.sites:
-            raise ConfigError(f"{contract.name} has no site {name!r}{did_you_mean(name, list(contract.sites))}")
+    refuse_unknown_sites(contract, sites)
     chosen = {name: site for name, site in contract.sites.items() if (name in sites if sites else site.url)}
     without = next((name for name, site in chosen.items() if site.url is None), None)
     if without is not None or not chosen:
@@ -82,7 +80,9 @@ def _download_site(contract: Contract, name: str, site: Site, from_copy: bool) -
         before = ""
     try:
         with replaced(located(site.path)) as new:
-            digest = _fetch(url, new)
+            digest = _fetch(
+                url, new, f"connect and type it again, or keep the files that are here: {again} --from-copy"
+            )
             if site.sha256 and digest != site.sha256:
                 raise Refused(
                     f"{url}: sha256 is {digest[:12]}…, the contract says {site.sha256[:12]}…; nothing was changed",
@@ -90,8 +90,7 @@ def _download_site(contract: Contract, name: str, site: Site, from_copy: bool) -
                 )
     except Unreachable as error:
         if not from_copy:
-            then = error.next_step or f"connect and type it again, or keep the files that are here: {again} --from-copy"
-            raise Unreachable(error.cause, then) from None
+            raise
         if not before or before != (site.sha256 or before):
             what = "does not match the contract's sha256" if before else "is not there"
             raise Unreachable(f"{error.cause}; and the copy {site.path} {what}", "connect and type it again") from None
@@ -99,8 +98,8 @@ def _download_site(contract: Contract, name: str, site: Site, from_copy: bool) -
     return Downloaded(name, site.path, url, digest, "unchanged" if digest == before else "downloaded")
 
 
-def _fetch(url: str, target: Path) -> str:
-    """Write the bytes behind an address to a file; their sha256."""
+def _fetch(url: str, target: Path, offline: str) -> str:
+    """Write the bytes behind an address to a file; their sha256. What to do where nothing answers is `offline`."""
     for attempt in range(len(WAITS) + 1):
         if attempt:
             time.sleep(WAITS[attempt - 1])
@@ -113,7 +112,7 @@ def _fetch(url: str, target: Path) -> str:
             return digest.hexdigest()
         except _Passing as error:
             last = error
-    raise Unreachable(f"{url} does not answer after {len(WAITS) + 1} attempts: {last}")
+    raise Unreachable(f"{url} does not answer after {len(WAITS) + 1} attempts: {last}", offline)
 
 
 def _blocks(url: str) -> Iterator[bytes]:

@@ -15,6 +15,7 @@ from project.errors import Refused, Unreachable
 from tabular.bundle import Bundle
 
 TOLERANCE = 1e-6
+LOG = "look into the server's log, then python run.py deploy"
 QUICK = 0.5
 PATIENT = 10.0
 
@@ -84,17 +85,17 @@ def smoke(address: Address, bundles: Mapping[str, Bundle]) -> None:
     try:
         status, answer = _request(address, "POST", "/predict", json.dumps(example["row"]), PATIENT)
     except (OSError, HTTPException, ValueError) as error:
-        raise Refused(f"smoke prediction of version {version}: no answer: {error}") from None
+        raise Refused(f"smoke prediction of version {version}: no answer: {error}", LOG) from None
     if status == HTTPStatus.OK and answer.get("version") in [other for other in bundles if other != version]:
         return  # its own worker proved it on its own example before it took traffic
     if status != HTTPStatus.OK or answer.get("version") != version:
         what = answer.get("detail") or f"version {answer.get('version')} answered"
-        raise Refused(f"smoke prediction of version {version}: {what}")
+        raise Refused(f"smoke prediction of version {version}: {what}", LOG)
     positive = answer["probability"]
     found = [answer["probabilities"][name] for name in classes] if len(classes) > 2 else [1 - positive, positive]
     expected = example["probabilities"]
     if not all(math.isclose(a, b, rel_tol=0, abs_tol=TOLERANCE) for a, b in zip(found, expected, strict=True)):
-        raise Refused(f"smoke prediction of version {version}: probabilities {found}, the bundle says {expected}")
+        raise Refused(f"smoke prediction of version {version}: probabilities {found}, the bundle says {expected}", LOG)
 
 
 def _request(address: Address, method: str, path: str, body: str | None, seconds: float) -> tuple[int, dict[str, Any]]:

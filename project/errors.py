@@ -27,19 +27,22 @@ class ProjectError(Exception):
 
     exit_code = Exit.FAULT
 
-    def __init__(self, cause: str, next_step: str = "") -> None:
+    def __init__(self, cause: str, next_step: str) -> None:
         super().__init__(cause, next_step)
         self.cause = cause
         self.next_step = next_step
 
     def __str__(self) -> str:
-        return f"{self.cause}. Next: {self.next_step}" if self.next_step else self.cause
+        return f"{self.cause}. Next: {self.next_step}"
 
 
 class ConfigError(ProjectError):
     """A contract, config, stack file or argument that can not be used as written."""
 
     exit_code = Exit.USAGE
+
+    def __init__(self, cause: str, next_step: str = "correct it, then type the same command again") -> None:
+        super().__init__(cause, next_step)
 
 
 class Refused(ProjectError):

@@ -23,8 +23,6 @@ Path_ = tuple[str | int, ...]
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The safe loader in C, ten times faster, where PyYAML was built with it."""
 
-_AGAIN = "correct it there, then type the same command again"
-
 
 class Strict(BaseModel):
     """Base of all configuration: frozen, no unknown keys, no silent conversion of types, no NaN or infinity."""
@@ -76,15 +74,15 @@ def read_tree(path: Path) -> tuple[dict[str, Any], dict[Path_, int]]:
         value = loader.construct_document(node) if node is not None else None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{shown(path)}:{line} is not YAML: {error.problem}", _AGAIN) from None
+        raise ConfigError(f"{shown(path)}:{line} is not YAML: {error.problem}") from None
     except (yaml.YAMLError, ValueError) as error:  # a date such as 2024-13-01 is a ValueError
-        raise ConfigError(f"{shown(path)} is not YAML: {error}", _AGAIN) from None
+        raise ConfigError(f"{shown(path)} is not YAML: {error}") from None
     except RecursionError:
         what = f"{shown(path)} is nested too deeply, or an alias stands inside of what it names"
-        raise ConfigError(what, _AGAIN) from None
+        raise ConfigError(what) from None
     if not isinstance(value, dict):
         found = "empty" if value is None else "a list" if isinstance(value, list) else written(value)
-        raise ConfigError(f"{shown(path)} is {found}, expected a mapping of keys to values", _AGAIN)
+        raise ConfigError(f"{shown(path)} is {found}, expected a mapping of keys to values")
     return value, lines
 
 
@@ -103,7 +101,7 @@ def validate(
         location, problems = next(iter(misplaced.items()))
         at = _line_of(location, lines or {})
         more = f" (and {len(misplaced) - 1} more)" if len(misplaced) > 1 else ""
-        raise ConfigError(f"{shown(path)}{at}: {_sentence(location, problems, model)}{more}", _AGAIN) from None
+        raise ConfigError(f"{shown(path)}{at}: {_sentence(location, problems, model)}{more}") from None
 
 
 def misfits(found: Sequence[tuple[Path_, str]]) -> ValidationError:
@@ -142,10 +140,10 @@ def _lines(node: yaml.Node, at: Path_, path: Path) -> Iterator[tuple[Path_, int]
         for key, child in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
-                raise ConfigError(f"{shown(path)}:{line}: a key is a word, not a list or mapping", _AGAIN)
+                raise ConfigError(f"{shown(path)}:{line}: a key is a word, not a list or mapping")
             if key.value in seen:
                 raise ConfigError(
-                    f"{shown(path)}:{line}: key {key.value!r} was given before, on line {seen[key.value]}", _AGAIN
+                    f"{shown(path)}:{line}: key {key.value!r} was given before, on line {seen[key.value]}"
                 )
             seen[key.value] = line
             yield from _lines(child, (*at, key.value), path)

@@ -145,7 +145,7 @@ def _predict(bundle: Bundle, files: BatchFiles, settings: BatchSettings, output:
                     _answers(schema, chunk, fits, files.keep, contract["classes"], probabilities, chosen)
                 )
     if rows == 0:
-        raise Refused(f"{files.input} has no rows")
+        raise Refused(f"{files.input} has no rows", "name a file with a header and rows below it")
     return BatchSummary(
         contract["name"],
         bundle.digest,

@@ -104,7 +104,7 @@ def _parquet(file: IO[bytes], path: str, size: int) -> RowFile:
     try:
         stored = pq.ParquetFile(file)
     except (pa.ArrowException, OSError) as error:
-        raise Refused(f"{path} is not a Parquet file: {error}") from None
+        raise Refused(f"{path} is not a Parquet file: {error}", "check that the file is whole") from None
     schema = stored.schema_arrow
 
     def chunks() -> Iterator[Chunk]:
@@ -123,7 +123,7 @@ def _csv(text: io.TextIOBase, path: str, reading: Reading, features: Sequence[st
     lines: Iterator[list[str]] = (line for line in csv.reader(text, delimiter=reading.delimiter, strict=True) if line)
     first = next(lines, None)
     if first is None:
-        raise Refused(f"{path} is empty")
+        raise Refused(f"{path} is empty", "check that the download is whole")
     first[0] = first[0].removeprefix("\ufeff")
     names = [cell.strip() for cell in first]
     if reading.header or set(names) & set(features):

@@ -96,33 +96,38 @@ def replace_bundle(bundle: Bundle, folder: Path) -> None:
         Path(beside, "new").rename(folder)
 
 
-def read_bundle(folder: Path) -> Bundle:
+def read_bundle(folder: Path, remedy: str = "python run.py deploy") -> Bundle:
     """Read a bundle and check every byte of it against its manifest.
+
+    Args:
+        folder: Where it lies.
+        remedy: What to do about one that is damaged; a deployment brings an endpoint's own copies anew.
 
     Raises:
         Refused: A file is missing, foreign or changed, or the format is newer than this code.
     """
-    manifest = read_manifest(folder)
+    manifest = read_manifest(folder, remedy)
     content: dict[str, bytes] = {}
     for name, expected in manifest["files"].items():
         path = folder / name
         if name not in CONTENT or not path.is_file():
-            raise Refused(f"bundle {folder}: {name} is {'missing' if name in CONTENT else 'not a bundle file'}")
+            what = "missing" if name in CONTENT else "not a bundle file"
+            raise Refused(f"bundle {folder}: {name} is {what}", remedy)
         content[name] = path.read_bytes()
         if sha256(content[name]) != expected:
-            raise Refused(f"bundle {folder}: {name} does not match its sha256 in {MANIFEST}", "python run.py deploy")
+            raise Refused(f"bundle {folder}: {name} does not match its sha256 in {MANIFEST}", remedy)
     if digest_of(manifest["files"]) != manifest["digest"] or set(content) != set(CONTENT):
-        raise Refused(f"bundle {folder}: {MANIFEST} does not match its own digest", "python run.py deploy")
+        raise Refused(f"bundle {folder}: {MANIFEST} does not match its own digest", remedy)
     return Bundle(
         content=content,
         libraries=manifest["libraries"],
         data_sha256=manifest["data_sha256"],
-        provenance=_provenance(folder),
+        provenance=_provenance(folder, remedy),
     )
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest alone, its format checked.
+def read_manifest(folder: Path, remedy: str = "python run.py deploy") -> dict[str, Any]:
+    """The manifest alone, its format checked; `remedy` as for `read_bundle`.
 
     Raises:
         Refused: It is missing, not JSON, lacks a key, or its format is newer than this code.
@@ -132,18 +137,19 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         version = manifest["format"]
         _ = manifest["files"].items(), manifest["digest"], manifest["libraries"], manifest["data_sha256"]
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        raise Refused(f"{folder} is not a bundle: no readable {MANIFEST}") from None
+        raise Refused(f"{folder} is not a bundle: no readable {MANIFEST}", remedy) from None
     if version != FORMAT:
-        raise Refused(f"bundle {folder} has format {version}, this version reads {FORMAT}")
+        what = f"bundle {folder} has format {version}, this version reads {FORMAT}"
+        raise Refused(what, "use the version of this project that wrote it")
     return manifest
 
 
-def _provenance(folder: Path) -> dict[str, str]:
+def _provenance(folder: Path, remedy: str) -> dict[str, str]:
     path = folder / PROVENANCE
     try:
         found: dict[str, str] = json.loads(path.read_bytes()) if path.is_file() else {}
     except ValueError:
-        raise Refused(f"bundle {folder}: {PROVENANCE} is not JSON", "python run.py deploy") from None
+        raise Refused(f"bundle {folder}: {PROVENANCE} is not JSON", remedy) from None
     return found
 
 

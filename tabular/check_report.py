@@ -6,8 +6,6 @@ import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from project.errors import Refused
-
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationSuiteValidationResult
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
@@ -65,20 +63,14 @@ class CheckReport:
         """Whether every rule holds."""
         return not self.violations
 
-    def raise_if_failed(self) -> None:
-        """Refuse the table.
-
-        Raises:
-            Refused: A rule does not hold; names column, rule, offending values and rows of the first three.
-        """
+    @property
+    def refusal(self) -> str:
+        """Column, rule, offending values and rows of the first three broken rules; empty where every rule holds."""
         if self.passed:
-            return
+            return ""
         shown = "; ".join(map(str, self.violations[:3]))
         more = f"; and {len(self.violations) - 3} more" if len(self.violations) > 3 else ""
-        raise Refused(
-            f"{self.site}: {len(self.violations)} of {self.rules} checks failed: {shown}{more}",
-            "correct the rows or the contract, then python run.py data validate",
-        )
+        return f"{self.site}: {len(self.violations)} of {self.rules} checks failed: {shown}{more}"
 
 
 def violation_of(result: ExpectationValidationResult, unreadable: dict[str, set[int]]) -> Violation | None:

@@ -29,7 +29,7 @@ class SiteSummary:
     rules: int
     violations: list[str]
     refusal: str
-    """The refusal's text, empty where every rule holds."""
+    """See `CheckReport.refusal`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,12 @@ class CheckSummary:
         """Whether every rule holds at every site."""
         return not any(site.violations for site in self.sites)
 
-    def raise_if_failed(self) -> None:
-        """Raise `Refused` for the first site that breaks a rule."""
+    def raise_if_failed(self, dataset: str) -> None:
+        """Raise `Refused` for the first site of the data set that breaks a rule."""
+        again = f"python run.py data validate --dataset {dataset}"
         for site in self.sites:
             if site.refusal:
-                raise Refused(site.refusal, "correct the rows or the contract, then python run.py data validate")
+                raise Refused(site.refusal, f"correct the rows or the contract, then {again}")
 
 
 def check_sites(contract: Contract, rows: pd.DataFrame, unreadable: UnreadableCells) -> tuple[CheckSummary, str]:
@@ -75,9 +76,4 @@ def page(reports: Sequence[CheckReport]) -> str:
 
 
 def _summary(report: CheckReport) -> SiteSummary:
-    refusal = ""
-    try:
-        report.raise_if_failed()
-    except Refused as error:
-        refusal = error.cause
-    return SiteSummary(report.site, report.rows, report.rules, [str(v) for v in report.violations], refusal)
+    return SiteSummary(report.site, report.rows, report.rules, [str(v) for v in report.violations], report.refusal)

@@ -5,6 +5,7 @@ Validation, features, serving schema, demo form, drift and model card derive fro
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -120,6 +121,20 @@ def load_contract(name: str, folder: Path = CONTRACTS) -> Contract:
         line = lines[("name",)]
         raise ConfigError(f"{shown(path)}:{line}: name is {contract.name!r}, the file says {name!r}")
     return contract
+
+
+def refuse_unknown_sites(contract: Contract, sites: Iterable[str]) -> None:
+    """Refuse names that are no site of the contract.
+
+    Raises:
+        ConfigError: One is not.
+    """
+    for site in sites:
+        if site not in contract.sites:
+            raise ConfigError(
+                f"{contract.name} has no site {site!r}{did_you_mean(site, list(contract.sites))}",
+                f"python run.py data describe --dataset {contract.name}",
+            )
 
 
 def served_contract(contract: Contract) -> dict[str, object]:

@@ -39,7 +39,8 @@ def to_onnx(model: Pipeline, columns: int) -> bytes:
             target_opset=OPSET,
         )
     except Exception as error:  # noqa: BLE001  skl2onnx raises a dozen kinds; all mean the same to the user
-        raise Refused(f"{type(model[-1]).__name__} can not be exported to ONNX: {error}") from None
+        what = f"{type(model[-1]).__name__} can not be exported to ONNX: {error}"
+        raise Refused(what, "leave that candidate out of configs/training.yaml") from None
     graph.graph.name = "tabular"  # the converter's own name is a random id, and the digest would change with it
     graph.producer_version = ""
     _sort_opsets(graph)  # the converter walks a set of them: their order follows the process's hash seed

@@ -62,15 +62,26 @@ def read_site(contract: Contract, site: str) -> Table:
         Unreachable: The file is missing or its store does not answer.
         Refused: The file is not what the contract says: checksum, encoding, columns, delimiter, rows.
     """
+    return typed(contract, raw_site(contract, site))
+
+
+def raw_site(contract: Contract, site: str) -> pd.DataFrame:
+    """One site's file as `raw_table` gives it.
+
+    Raises:
+        Unreachable: As `read_site`.
+        Refused: As `read_site`.
+    """
     where = contract.sites[site]
-    content = _bytes(where.path)
+    download = f"python run.py data download --dataset {contract.name}" if where.url else ""
+    content = _bytes(where.path, download)
     actual = hashlib.sha256(content).hexdigest()
     if where.sha256 and actual != where.sha256:
         raise Refused(
             f"{where.path}: sha256 is {actual[:12]}…, the contract says {where.sha256[:12]}…",
-            f"python run.py data download --dataset {contract.name}",
+            download or f"see what changed, then correct sha256 in configs/datasets/{contract.name}.yaml",
         )
-    return typed(contract, raw_table(contract, content, where.path))
+    return raw_table(contract, content, where.path)
 
 
 def raw_table(contract: Contract, content: bytes, name: str) -> pd.DataFrame:
@@ -85,12 +96,12 @@ def raw_table(contract: Contract, content: bytes, name: str) -> pd.DataFrame:
         try:
             frame = pd.read_parquet(io.BytesIO(content))
         except Exception as error:  # noqa: BLE001  pyarrow has no common base for what a broken file raises
-            raise Refused(f"{name} is not a Parquet file: {error}") from None
+            raise Refused(f"{name} is not a Parquet file: {error}", "check that the file is whole") from None
     else:
         frame = _read_csv(contract, content, name)
     _check_columns(contract, list(frame.columns), name)
     if frame.empty:
-        raise Refused(f"{name} has no rows")
+        raise Refused(f"{name} has no rows", "check that the file is whole, and reading.header in the contract")
     return frame
 
 
@@ -138,7 +149,7 @@ def _class_labels(target: Target) -> dict[str, str]:
     return labels
 
 
-def _bytes(path: str) -> bytes:
+def _bytes(path: str, download: str = "") -> bytes:
     address = located(path)
     refuse_no_file(address)
     try:
@@ -146,8 +157,8 @@ def _bytes(path: str) -> bytes:
             return bytes(file.read())
     except Exception as error:  # noqa: BLE001  each store has its own errors; the user needs the address and the reason
         if is_absent(error):
-            then = "check the path, or fetch it: python run.py data download"
-            raise Unreachable(f"{path} does not exist", then) from None
+            fetch = f", or fetch it: {download}" if download else ""
+            raise Unreachable(f"{path} does not exist", f"check the path{fetch}") from None
         reason = error.__cause__ or error
         raise Unreachable(f"{path} can not be read: {reason}", "check the address and the credentials") from None
 

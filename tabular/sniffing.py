@@ -46,12 +46,12 @@ def sniff(path: str) -> Sniffed:
         try:
             frame = pd.read_parquet(io.BytesIO(content)).astype(object)
         except Exception as error:  # noqa: BLE001  pyarrow has no common base for what a broken file raises
-            raise Refused(f"{path} is not a Parquet file: {error}") from None
+            raise Refused(f"{path} is not a Parquet file: {error}", "check that the file is whole") from None
         reading = Reading(format="parquet", missing=[""])
     else:
         frame, reading = _csv(content, path)
     if frame.empty:
-        raise Refused(f"{path} has no rows")
+        raise Refused(f"{path} has no rows", "name a file with a header and rows below it")
     return Sniffed(frame.where(frame.notna(), None), reading, sha256(content))
 
 
@@ -63,7 +63,7 @@ def _csv(content: bytes, path: str) -> tuple[pd.DataFrame, Reading]:
     except csv.Error as error:
         raise Refused(f"{path} is not a CSV file: {error}", "check its quotes and that it is whole") from None
     if not lines:
-        raise Refused(f"{path} is empty")
+        raise Refused(f"{path} is empty", "check that the download is whole")
     header, *rows = [[cell.strip() for cell in line] for line in lines]
     repeated = next((name for name in header if header.count(name) > 1), None)
     if "" in header:

@@ -6,9 +6,11 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from functools import cache
+from pathlib import Path
 
 import pytest
 from xdist.remote import Producer
@@ -32,6 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Prepare the process: no test may reach the user's own ZenML store, train on other BLAS kernels, or phone home."""
     os.environ.update(PINNED)
     opt_out()
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # as in an activated venv
     os.environ[CONFIGURATION] = folder = tempfile.mkdtemp(prefix="zenml-")
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 

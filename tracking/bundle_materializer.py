@@ -39,9 +39,9 @@ class BundleMaterializer(BaseMaterializer):
             for name in (*CONTENT, PROVENANCE, MANIFEST):
                 fileio.copy(os.path.join(self.uri, name), os.path.join(folder, name))
             try:
-                return read_bundle(Path(folder))
+                return read_bundle(Path(folder), "restore it from a copy, or make it anew: python run.py --no-cache")
             except Refused as error:  # named where it lies, not where we copied it
-                raise Refused(error.cause.replace(folder, self.uri), "restore that file from a copy") from None
+                raise Refused(error.cause.replace(folder, self.uri), error.next_step) from None
 
     def save_visualizations(self, data: Bundle) -> dict[str, VisualizationType]:
         """The model card, for the dashboard."""

@@ -82,7 +82,8 @@ class LocalDeployer:
     def bundle(self, name: str) -> tuple[Endpoint, Bundle]:
         """An endpoint and the bundle of the version behind it, every byte verified; see `Deployer.status`."""
         endpoint = self._known(name).endpoint
-        return endpoint, read_bundle(bundles.place(self._folder(name) / BUNDLES, endpoint.current.digest))
+        folder = bundles.place(self._folder(name) / BUNDLES, endpoint.current.digest)
+        return endpoint, read_bundle(folder, f"python run.py deploy --dataset {name}")
 
     def predict(self, name: str, row: object) -> dict[str, Any]:
         """The endpoint's answer for one row; see `client.predict`."""
@@ -152,7 +153,9 @@ class LocalDeployer:
             return process.start(folder, self.host, self._port(folder, record), workers)
 
     def _port(self, folder: Path, record: Record | None) -> int:
-        return ports.choose(self.host, self.port, record.port if record else None, self._siblings(folder))
+        stack = self.stack or (record.endpoint.stack if record else "")
+        command = f"python run.py{f' --stack {stack}' if stack else ''} --dataset {folder.name}"
+        return ports.choose(self.host, self.port, record.port if record else None, self._siblings(folder), command)
 
     def _siblings(self, folder: Path) -> set[int]:
         """Ports of our other endpoints, answering or not: each keeps its own."""

@@ -14,7 +14,7 @@ from project.errors import Unreachable
 HIGHEST = 65535
 
 
-def choose(host: str, configured: int, kept: int | None, siblings: Collection[int]) -> int:
+def choose(host: str, configured: int, kept: int | None, siblings: Collection[int], command: str) -> int:
     """The port of an endpoint that is about to start.
 
     Args:
@@ -22,19 +22,20 @@ def choose(host: str, configured: int, kept: int | None, siblings: Collection[in
         configured: The port asked for.
         kept: The port the endpoint had before; its URL is a promise, so this one comes first.
         siblings: Ports of our other endpoints; they are stepped over.
+        command: What deploys this endpoint where `--port N` follows.
 
     Raises:
         Unreachable: A program that is not ours has the port.
     """
     if kept is not None and (is_free(host, kept) or kept == configured):
-        return _or_say_who(host, kept)
+        return _or_say_who(host, kept, command)
     port = configured
     if port not in siblings:
-        return _or_say_who(host, port)
+        return _or_say_who(host, port, command)
     while port in siblings or not is_free(host, port):
         port += 1
         if port > HIGHEST:
-            raise Unreachable(f"no free port from {configured} on", "python run.py --port N")
+            raise Unreachable(f"no free port from {configured} on", f"{command} --port N")
     return port
 
 
@@ -48,7 +49,9 @@ def is_free(host: str, port: int) -> bool:
         except OSError as error:
             if error.errno in (errno.EADDRINUSE, errno.EACCES):
                 return False
-            raise Unreachable(f"can not listen on {host}:{port}: {error.strerror}") from None
+            raise Unreachable(
+                f"can not listen on {host}:{port}: {error.strerror}", "give the stack's deployer another host"
+            ) from None
     return True
 
 
@@ -64,8 +67,8 @@ def holder(port: int) -> str:
     return "another program, or the system"
 
 
-def _or_say_who(host: str, port: int) -> int:
+def _or_say_who(host: str, port: int, command: str) -> int:
     if is_free(host, port):
         return port
     free = next((other for other in range(port + 1, min(port + 100, HIGHEST)) if is_free(host, other)), port + 1)
-    raise Unreachable(f"port {port} is held by {holder(port)}", f"stop it, or python run.py --port {free}")
+    raise Unreachable(f"port {port} is held by {holder(port)}", f"stop it, or {command} --port {free}")

@@ -30,5 +30,5 @@ def check_rows(
     summary, page = aside.run(check_sites, contract, rows, unreadable)
     if not summary.passed:
         save_artifact(HTMLString(page), Artifact.DATA_DOCS)
-    summary.raise_if_failed()
+    summary.raise_if_failed(contract.name)
     return rows, summary, HTMLString(page)

@@ -82,7 +82,7 @@ class Forks:
             arguments: After `run.py`.
             stdout: File descriptor.
             stderr: File descriptor.
-            mounts: Arguments of `mount`, one call each; no other process sees what is mounted.
+            mounts: Commands that prepare its disks, `mount` foremost; no other process sees what they mount.
         """
         connection = socket.socket(socket.AF_UNIX)
         connection.connect(str(self._path))
@@ -131,14 +131,14 @@ def _forget_ours() -> None:
 
 
 def _mount(mounts: Mounts) -> None:
-    """Enter a user and a mount namespace of our own, as `unshare --map-root-user --mount` does, and mount."""
+    """Enter a user and a mount namespace of our own, as `unshare --map-root-user --mount` does, and mount there."""
     user, group = os.getuid(), os.getgid()
     if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWUSER | CLONE_NEWNS):
         raise OSError(ctypes.get_errno(), "unshare")
     for file, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
         Path("/proc/self", file).write_text(text)
-    for arguments in mounts:
-        subprocess.run(["mount", *arguments], check=True)
+    for command in mounts:
+        subprocess.run(command, check=True)
 
 
 def _import_nothing(*_: object, **__: object) -> None:

@@ -64,7 +64,7 @@ class Project:
         return {**kept, "ZENML_CONFIG_PATH": str(self.zenml), "TMPDIR": str(self.root.parent / "tmp")}
 
     def run(self, *arguments: str, mounts: Mounts = ()) -> Done:
-        """Run `run.py` to its end; `mounts` are arguments of `mount`, seen by this run alone."""
+        """Run `run.py` to its end; `mounts` prepare disks that this run alone sees."""
         if self.forks:
             return self.start(*arguments, mounts=mounts)()
         assert not mounts
@@ -225,6 +225,7 @@ def refusal(done: Done) -> dict[str, Any]:
     assert set(said) == {"error", "next", "exit_code"}
     assert said["exit_code"] == done.returncode != 0
     assert "\n" not in said["error"]
+    assert said["next"]
     assert f"error: {said['error']}" in done.stderr
     return said
 

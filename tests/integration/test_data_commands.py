@@ -155,6 +155,41 @@ def test_what_is_wrong_is_said_in_one_line(
     assert reason in said["error"]
 
 
+@pytest.mark.parametrize("command", ["describe", "validate", "download"])
+def test_an_unknown_site_is_named_beside_those_there_are(project: Project, command: str) -> None:
+    said = refusal(project.run("data", command, "--site", "vaa", "--json"))
+    assert (said["error"], said["next"]) == (
+        "heart_disease has no site 'vaa'; did you mean 'va'?",
+        "python run.py data describe --dataset heart_disease",
+    )
+
+
+@pytest.mark.parametrize("command", [("--stack", "local"), ("train", "--stack", "local"), ("monitor",)])
+def test_a_run_looks_at_its_files_before_it_opens_a_store(project: Project, command: tuple[str, ...]) -> None:
+    text = (project.root / PENGUINS).read_text(encoding="utf-8")
+    for name, content, code, error, following in (
+        ("gone", "", Exit.UNREACHABLE, "gone.csv does not exist", "check the path"),
+        ("empty", "", Exit.REFUSED, "empty.csv is empty", "check that the download is whole"),
+        (
+            "cut",
+            text.rstrip()[:-5],
+            Exit.REFUSED,
+            "cut.csv: row 344 has 7 cells",
+            "check that the file is whole, and reading.",
+        ),
+        ("marks", text.replace(",", ";"), Exit.REFUSED, "marks.csv: column 'island' is missing", "check the h"),
+    ):
+        if name != "gone":
+            (project.root / f"{name}.csv").write_text(content, encoding="utf-8")
+        contract_at(project, name, f"{name}.csv")
+        file = ("--input", f"{name}.csv") if command == ("monitor",) else ()
+        said = refusal(project.run(*command, "--dataset", name, *file, "--json"))
+        assert said["exit_code"] == code
+        assert said["error"].startswith(error)
+        assert said["next"].startswith(following)
+    assert not project.zenml.exists()
+
+
 def test_a_bucket_is_as_good_as_a_folder(project: Project) -> None:
     with object_store() as store:
         store.upload_file(str(project.root / PENGUINS), BUCKET, "birds/p.csv")

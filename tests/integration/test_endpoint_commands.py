@@ -19,7 +19,7 @@ import pytest
 from cli import endpoint as commands
 from deployers import TrafficPlan
 from deployers.local import LocalDeployer, process
-from project.errors import Refused
+from project.errors import ConfigError, Refused
 from project.paths import ROOT
 from tests.serving_bundle import ROW, heart_bundle
 
@@ -85,8 +85,10 @@ def test_rollback_and_down(deployer: LocalDeployer) -> None:
     with pytest.raises(Refused, match="no earlier version; kept: 2"):
         run(commands.rollback)
     assert as_json(commands.rollback, "--to", "2")["version"] == "2"
-    assert as_json(commands.down, "--dataset", "other") == {"stopped": []}
-    assert run(commands.down, obj={"dataset": "other"}).stdout == "nothing was running\n"
+    assert as_json(commands.down, "--dataset", "penguins") == {"stopped": []}
+    assert run(commands.down, obj={"dataset": "penguins"}).stdout == "nothing was running\n"
+    with pytest.raises(ConfigError, match=r"there is no endpoint 'hart_disease'; did you mean 'heart_disease'\?"):
+        run(commands.down, "--dataset", "hart_disease")
     assert as_json(commands.down, "--all") == {"stopped": ["heart_disease"]}
     assert run(commands.status).stdout == "nothing is deployed; python run.py --stack local\n"
     assert as_json(commands.status) == {"endpoints": []}

@@ -324,7 +324,7 @@ def test_a_first_deployment_that_is_refused_leaves_no_process(
 
 
 @pytest.mark.parametrize(
-    "fault", [Refused("smoke failed"), KeyboardInterrupt(), OSError(28, "No space left on device")]
+    "fault", [Refused("smoke failed", "look"), KeyboardInterrupt(), OSError(28, "No space left on device")]
 )
 def test_whatever_ends_a_change_the_old_version_serves(
     deployer: LocalDeployer, made: dict[str, Path], monkeypatch: pytest.MonkeyPatch, fault: BaseException

@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -83,6 +84,7 @@ def test_rows_that_break_the_contract(served: Project, edit: Edit) -> None:
     assert said["exit_code"] == Exit.REFUSED
     assert "cleveland: 1 of " in said["error"]
     assert "age: out of range: 630 in row 1, allowed: a number from 0 to 120" in said["error"]
+    assert said["next"] == f"correct the rows or the contract, then python run.py data validate --dataset {NAME}"
 
 
 @pytest.mark.parametrize(
@@ -117,7 +119,7 @@ def test_a_port_that_another_program_has(served: Project) -> None:
     said = refusal(done)
     assert said["exit_code"] == Exit.UNREACHABLE
     assert said["error"].startswith(f"port {port} is held by process {os.getpid()} (")
-    assert said["next"].startswith("stop it, or python run.py --port ")
+    assert re.fullmatch(r"stop it, or python run\.py --stack local --dataset second --port \d+", said["next"])
     assert "load_rows" not in done.stderr
 
 
@@ -136,7 +138,7 @@ def test_a_store_that_is_locked(served: Project) -> None:
 @needs_mounts
 def test_a_project_that_can_not_be_written(served: Project) -> None:
     root = str(served.root)
-    read_only = [["--bind", root, root], ["-o", "remount,ro,bind", root]]
+    read_only = [["mount", "--bind", root, root], ["mount", "-o", "remount,ro,bind", root]]
     done = served.journey(mounts=read_only)
     said = refusal(done)
     assert said["exit_code"] == Exit.FAULT
@@ -146,12 +148,41 @@ def test_a_project_that_can_not_be_written(served: Project) -> None:
 
 
 @needs_mounts
-def test_a_disk_that_fills_up_while_a_model_is_packaged(served: Project, edit: Edit) -> None:
+@pytest.mark.parametrize(
+    ("place", "done_before"),
+    [
+        pytest.param("project/mlruns", "choose_candidate", id="MLflow's artifacts"),
+        pytest.param("zenml/local_stores/*/package_model", "choose_candidate", id="the bundle"),
+        pytest.param("zenml/local_stores/default_zen_store", None, id="ZenML's database"),
+    ],
+)
+def test_a_disk_that_fills_up_while_a_model_is_packaged(
+    served: Project, edit: Edit, place: str, done_before: str | None
+) -> None:
     edit(TRAINING, "false_negative: 2\n", "false_negative: 9\n")  # another threshold: another bundle, same scores
-    folder = served.root / "mlruns"
-    said = refusal(served.journey(mounts=[["-t", "tmpfs", "-o", "size=16k", "tmpfs", str(folder)]]))
+    before = _champions(served)
+    (folder,) = served.root.parent.glob(place)
+    done = served.journey(mounts=_full(served, folder))
+    said = refusal(done)
     assert said["exit_code"] == Exit.FAULT
-    assert said["error"].startswith(f"the disk is full: {folder}/")
+    assert said["error"].startswith("the disk is full")
+    assert said["next"] == "free space, then type the same command again"
+    assert done_before is None or f"✓ {done_before}" in done.stderr
+    assert "✓ package_model" not in done.stderr
+    assert _champions(served) == before
+
+
+@needs_mounts
+def test_a_disk_that_fills_up_while_a_model_is_deployed(served: Project, edit: Edit) -> None:
+    edit(TRAINING, "false_negative: 2\n", "false_negative: 8\n")
+    folder = served.root / ".endpoints" / NAME / "bundles"
+    done = served.journey(mounts=_full(served, folder))
+    said = refusal(done)
+    assert said["exit_code"] == Exit.FAULT
+    assert said["error"].startswith(f"{folder}/")
+    assert said["error"].endswith(" can not be written: No space left on device")
+    assert said["next"] == "free space there, then again"
+    assert "✓ promote " in done.stderr
 
 
 # The server
@@ -248,6 +279,18 @@ def test_two_journeys_at_once(small: Project, edit: Edit) -> None:
     serving = small.status()["version"]
     assert serving != before
     assert _champions(small) == (serving, serving)
+
+
+def _full(project: Project, folder: Path) -> list[list[str]]:
+    """Commands that put what lies in a folder on a disk with room for two blocks more."""
+    spare, block = project.root.parent / "spare", 4096
+    spare.mkdir(exist_ok=True)
+    blocks = sum(-(-path.stat().st_size // block) for path in folder.rglob("*") if path.is_file()) + 2
+    return [
+        ["mount", "-t", "tmpfs", "-o", f"size={blocks * block}", "tmpfs", str(spare)],
+        ["cp", "-a", f"{folder}/.", str(spare)],
+        ["mount", "--bind", str(spare), str(folder)],
+    ]
 
 
 def _another_model(edit: Edit) -> None:

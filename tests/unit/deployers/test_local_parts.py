@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from project.paths import ROOT
 from tests.serving_bundle import heart_bundle
 
 HOST = "127.0.0.1"
+COMMAND = "python run.py --stack local --dataset pets"
 
 
 @pytest.fixture(scope="module")
@@ -83,41 +85,41 @@ def free() -> int:
 
 def test_the_configured_port_if_it_is_free() -> None:
     port = free()
-    assert ports.choose(HOST, port, None, set()) == port
+    assert ports.choose(HOST, port, None, set(), COMMAND) == port
 
 
 def test_a_stranger_on_the_port_is_named(taken: socket.socket) -> None:
     port = taken.getsockname()[1]
     with pytest.raises(Unreachable) as caught:
-        ports.choose(HOST, port, None, set())
+        ports.choose(HOST, port, None, set(), COMMAND)
     assert caught.value.cause.startswith(f"port {port} is held by process {os.getpid()} (")
-    assert "--port" in caught.value.next_step
+    assert re.fullmatch(rf"stop it, or {COMMAND} --port \d+", caught.value.next_step)
 
 
 def test_our_other_endpoints_are_stepped_over(taken: socket.socket) -> None:
     port = taken.getsockname()[1]
-    assert ports.choose(HOST, port, None, {port}) > port
+    assert ports.choose(HOST, port, None, {port}, COMMAND) > port
 
 
 def test_an_endpoint_keeps_its_port() -> None:
     kept, configured = free(), free()
-    assert ports.choose(HOST, configured, kept, set()) == kept
+    assert ports.choose(HOST, configured, kept, set(), COMMAND) == kept
 
 
 def test_a_lost_port_is_not_left_in_silence(taken: socket.socket) -> None:
     kept = taken.getsockname()[1]
     with pytest.raises(Unreachable, match=f"port {kept} is held by"):
-        ports.choose(HOST, kept, kept, set())
+        ports.choose(HOST, kept, kept, set(), COMMAND)
 
 
 def test_a_lost_port_is_left_when_another_is_asked_for(taken: socket.socket) -> None:
     other = free()
-    assert ports.choose(HOST, other, taken.getsockname()[1], set()) == other
+    assert ports.choose(HOST, other, taken.getsockname()[1], set(), COMMAND) == other
 
 
 def test_an_address_of_another_machine() -> None:
     with pytest.raises(Unreachable, match=r"can not listen on 192\.0\.2\.1:8000"):
-        ports.choose("192.0.2.1", 8000, None, set())
+        ports.choose("192.0.2.1", 8000, None, set(), COMMAND)
 
 
 def test_a_lock_says_who_holds_it_and_ends_with_its_holder(tmp_path: Path) -> None:

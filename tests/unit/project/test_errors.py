@@ -11,7 +11,7 @@ from project.errors import ConfigError, Exit, ProjectError, Refused, Unreachable
     ("kind", "code"), [(ProjectError, 1), (ConfigError, 2), (Refused, 3), (Unreachable, 4)]
 )  # fmt: skip
 def test_exit_codes(kind: type[ProjectError], code: int) -> None:
-    assert kind("cause").exit_code == code
+    assert kind("cause", "next").exit_code == code
 
 
 def test_the_other_exit_codes() -> None:
@@ -20,5 +20,5 @@ def test_the_other_exit_codes() -> None:
 
 def test_a_failure_in_one_line() -> None:
     assert str(Refused("no rows", "python run.py data download")) == "no rows. Next: python run.py data download"
-    assert str(Refused("no rows")) == "no rows"
+    assert str(ConfigError("no key")) == "no key. Next: correct it, then type the same command again"
     assert Refused("no rows", "look").args == ("no rows", "look")

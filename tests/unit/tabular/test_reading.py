@@ -106,9 +106,11 @@ def test_a_missing_file_is_unreachable(pets: Contract) -> None:
         read_site(pets, "here")
     path = pets.sites["here"].path
     assert failure.value.exit_code is Exit.UNREACHABLE
-    assert (
-        str(failure.value) == f"{path} does not exist. Next: check the path, or fetch it: python run.py data download"
-    )
+    assert str(failure.value) == f"{path} does not exist. Next: check the path"
+    site = pets.sites["here"].model_copy(update={"url": "https://pets.example/here.csv"})
+    with pytest.raises(Unreachable) as failure:
+        read_site(pets.model_copy(update={"sites": {"here": site}}), "here")
+    assert failure.value.next_step == "check the path, or fetch it: python run.py data download --dataset pets"
 
 
 def test_what_can_not_be_opened_is_unreachable() -> None:
@@ -128,7 +130,8 @@ def test_a_changed_byte_is_refused_by_its_checksum(write: Write) -> None:
     path = write(HEADER, "4,3,1,1,red,c")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     assert fingerprint(str(path)) == digest
-    contract = make_contract(sites={"here": {"role": "train", "path": str(path), "sha256": digest}})
+    site = {"role": "train", "path": str(path), "sha256": digest}
+    contract = make_contract(sites={"here": {**site, "url": "https://pets.example/here.csv"}})
     assert len(read_site(contract, "here").rows) == 1
     path.write_bytes(path.read_bytes().replace(b"4", b"5"))
     with pytest.raises(Refused) as refusal:
@@ -136,6 +139,9 @@ def test_a_changed_byte_is_refused_by_its_checksum(write: Write) -> None:
     actual = hashlib.sha256(path.read_bytes()).hexdigest()
     assert refusal.value.cause == f"{path}: sha256 is {actual[:12]}…, the contract says {digest[:12]}…"
     assert refusal.value.next_step == "python run.py data download --dataset pets"
+    with pytest.raises(Refused) as refusal:
+        read_site(make_contract(sites={"here": site}), "here")
+    assert refusal.value.next_step == "see what changed, then correct sha256 in configs/datasets/pets.yaml"
 
 
 def test_addresses_and_paths() -> None:

@@ -41,8 +41,9 @@ def test_saved_and_loaded(store: BundleMaterializer) -> None:
 
 def test_a_changed_byte_is_refused(store: BundleMaterializer) -> None:
     Path(store.uri, "model.onnx").write_bytes(b"model.onny\n")
-    with pytest.raises(Refused, match=r"model\.onnx does not match its sha256 in manifest\.json"):
+    with pytest.raises(Refused, match=r"model\.onnx does not match its sha256 in manifest\.json") as refusal:
         store.load(Bundle)
+    assert refusal.value.next_step == "restore it from a copy, or make it anew: python run.py --no-cache"
 
 
 def test_a_missing_file_is_named(store: BundleMaterializer) -> None:
