@@ -8,13 +8,15 @@ from contextlib import suppress
 
 from deployers.kubernetes.cluster import Cluster, Manifest
 from deployers.kubernetes.target import WORKLOAD
-from project.errors import ProjectError, Refused
+from project.errors import ProjectError, Refused, Unreachable
 
 POLL = 0.1
 STARTING = 120.0
 """Seconds that the pods of a version have to become ready."""
 HOPELESS = 5.0
 """Seconds after which a reason that may pass is taken for one that stays."""
+UNMADE = 20.0
+"""Seconds in which an operator has made the Deployment of a predictor, if it runs."""
 UNREACHED = 4
 """Exit code of a server that its store did not answer; the next start may have more luck."""
 ATTEMPTS = 3
@@ -25,6 +27,7 @@ def wait_ready(cluster: Cluster, workload: str, what: str, seconds: float = STAR
 
     Raises:
         Refused: They do not become ready; the reason is the pod's own.
+        Unreachable: Whoever should make them does not.
     """
     until, bad_since = time.monotonic() + seconds, 0.0
     while True:
@@ -35,12 +38,15 @@ def wait_ready(cluster: Cluster, workload: str, what: str, seconds: float = STAR
         for final, reason in reasons(cluster, workload, found):
             if final:
                 raise Refused(f"{what}: {reason}", _next(cluster, workload))
+        if not found and now > until - seconds + UNMADE:
+            cause = f"{what}: nobody made its Deployment in {UNMADE:g} s; does the operator run?"
+            raise Unreachable(cause, "kubectl get pods --all-namespaces --selector app=seldon")
         bad_since = (bad_since or now) if reason else 0.0
         if reason and now - bad_since > HOPELESS and "is not ready yet" not in reason:
             raise Refused(f"{what}: {reason}", _next(cluster, workload))
         if now > until:
             raise Refused(
-                f"{what}: not ready after {seconds:g} s: {reason or _absent(found)}", _next(cluster, workload)
+                f"{what}: not ready after {seconds:g} s: {reason or 'its pods say nothing'}", _next(cluster, workload)
             )
         time.sleep(POLL)
 
@@ -94,11 +100,7 @@ def _complete(deployment: Manifest) -> bool:
     status, wanted = deployment.get("status", {}), deployment["spec"].get("replicas", 1)
     seen = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
     counts = [status.get(name, 0) for name in ("updatedReplicas", "availableReplicas", "replicas")]
-    return bool(seen and counts == [wanted] * 3)
-
-
-def _absent(found: list[Manifest]) -> str:
-    return "its pods say nothing" if found else "nobody made its Deployment; does the operator run?"
+    return bool(seen and counts == [wanted] * 3 and "deletionTimestamp" not in deployment["metadata"])
 
 
 def _next(cluster: Cluster, workload: str) -> str:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deployers.interface import Version
 from deployers.kubernetes.cluster import Cluster, Manifest
 from deployers.kubernetes.manifests import disruption_budget
-from deployers.kubernetes.target import Target, called, dashed, short, workload
+from deployers.kubernetes.target import WORKLOAD, Target, called, dashed, short, workload
 from deployers.kubernetes.workloads import prune
 from deployers.seldon.manifests import predictor, seldon_deployment, with_traffic
+from project.errors import Unreachable
 
 KIND = "SeldonDeployment"
+FOLLOWING, POLL = 20.0, 0.1
+"""Seconds that the operator has to remove what a SeldonDeployment no longer names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +35,35 @@ class Predictors:
             self.cluster.apply(disruption_budget(called(name, version)))
 
     def keep(self, name: str, weights: Mapping[Version, float]) -> None:
-        """See `Workloads.keep`."""
-        shares = {short(version): share for version, share in weights.items()}
-        self._apply(name, {of: each for of, each in self._there(name).items() if of in shares}, shares)
+        """See `Workloads.keep`; returns once the operator has followed.
+
+        What it has yet to delete would look whole to the next deployment of the same version, and then vanish.
+
+        Raises:
+            Unreachable: The operator does not follow.
+        """
+        shares, there = {short(version): share for version, share in weights.items()}, self._there(name)
+        self._apply(name, {of: each for of, each in there.items() if of in shares}, shares)
         prune(self.cluster, name, ("PodDisruptionBudget",), {workload(name, version) for version in weights})
+        left = [f"{dashed(name)}-{of}" for of in there if of not in shares]
+        until = time.monotonic() + FOLLOWING
+        while any(map(self._stays, left)):
+            if time.monotonic() > until:
+                cause = f"{' and '.join(left)} are still there after {FOLLOWING:g} s; does the operator run?"
+                raise Unreachable(cause, "kubectl get pods --all-namespaces --selector app=seldon")
+            time.sleep(POLL)
 
     def remove(self, name: str) -> bool:
         """See `Workloads.remove`."""
         there = prune(self.cluster, name, ("PodDisruptionBudget",), ())
         return self.cluster.delete(KIND, dashed(name)) or there
+
+    def _stays(self, of: str) -> bool:
+        """Whether the operator has yet to begin with the removal of a predictor's pods and Service."""
+        pods = self.cluster.list("Deployment", {WORKLOAD: of})
+        return any("deletionTimestamp" not in each["metadata"] for each in pods) or bool(
+            self.cluster.get("Service", of)
+        )
 
     def _there(self, name: str) -> dict[str, Manifest]:
         """The predictors as they are: what is not new must not change, or its pods would start anew."""

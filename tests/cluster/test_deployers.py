@@ -170,6 +170,21 @@ def test_of_two_deploys_at_once_one_wins_and_one_says_why(trial: Trial) -> None:
     assert trial.deployer.status(NAME).serving == winner
 
 
+def test_an_operator_that_does_nothing_is_named_and_the_old_version_answers(trial: Trial) -> None:
+    if trial.backend != "seldon":
+        pytest.skip("no operator is needed")
+    label = ("label", "seldondeployment", DASHED, "--namespace", MODELS)
+    kubectl(*label, "seldon.io/controller-id=nobody")  # this operator now leaves it alone, as one that is down does
+    try:
+        with trial.load() as found, pytest.raises(Unreachable, match="nobody made its Deployment in 20 s"):
+            trial.replace("v2")
+    finally:
+        kubectl(*label, "seldon.io/controller-id-")
+    assert (found.failures, found.refused, set(found.versions)) == ([], [], {"v1"})
+    trial.replace("v2")
+    assert trial.deployer.status(NAME).serving == "v2"
+
+
 def test_pods_are_contained(trial: Trial) -> None:
     for pod in trial.pods():
         spec = pod["spec"]
@@ -202,6 +217,22 @@ def evict(pod: str) -> None:
     body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": MODELS}}
     path = f"/api/v1/namespaces/{MODELS}/pods/{pod}/eviction"
     kubectl("create", "--raw", path, "--filename", "-", stdin=json.dumps(body))
+
+
+def test_more_pods_fail_no_request(trial: Trial) -> None:
+    if trial.backend == "seldon":
+        pytest.skip("the number of pods of a predictor is fixed")
+    (autoscaler,) = objects("horizontalpodautoscalers")
+    name = autoscaler["metadata"]["name"]
+    busy = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 5}}
+    patch = json.dumps({"spec": {"metrics": [{"type": "Resource", "resource": busy}]}})
+    with trial.load() as found:
+        kubectl("patch", "hpa", name, "--namespace", MODELS, "--type", "merge", "--patch", patch)
+        until(lambda: sum(map(ready, trial.pods())) > 2, seconds=240)
+        found.more(400)
+    assert found.failures == found.refused == []
+    trial.replace("v1")  # the deployer leaves as many as the autoscaler made
+    assert read("deployment", name)["spec"]["replicas"] > 2
 
 
 def test_a_killed_pod_takes_only_what_was_in_flight(trial: Trial) -> None:

@@ -24,12 +24,13 @@ from tests.serving_bundle import ROW
 
 pytestmark = pytest.mark.cluster
 CLIENT = """
-import json, sys
+import json, signal, sys
 from pathlib import Path
 from deployers.rollout import RolloutSettings, roll_out
 from k8s.platform.settings import settings
 from tests.cluster.endpoints import BACKENDS, target_of
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job ignores
 backend, bundle, how = sys.argv[1:]
 deployer = BACKENDS[backend](target_of(settings()), "tests")
 roll_out(deployer, Path(bundle), "v2", RolloutSettings.model_validate(json.loads(how)))
