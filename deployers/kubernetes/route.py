@@ -7,7 +7,7 @@ from typing import Any
 
 from deployers.interface import Version
 from deployers.kubernetes.target import PORT, Target, dashed, labels, workload
-from deployers.traffic import Mode
+from deployers.traffic import WHOLE, Mode
 
 VARIANT = "X-Variant"
 """Names the version that answers: a request's to choose it, in an A/B test an answer's so that the client can."""
@@ -36,10 +36,11 @@ def http_route(target: Target, name: str, weights: Mapping[Version, float], mode
     if len(weights) > 1:
         for version in weights:
             named = {"headers": [{"type": "Exact", "name": VARIANT, "value": version.version}]}
-            rules.append({"matches": [{**prefix, **named}], "filters": [own], "backendRefs": [_backend(name, version)]})
+            alone = [_backend(name, version, WHOLE, mode)]
+            rules.append({"matches": [{**prefix, **named}], "filters": [own], "backendRefs": alone})
     shadows = [version for version, weight in weights.items() if not weight] if mode is Mode.SHADOW else []
     copies = [{"type": "RequestMirror", "requestMirror": {"backendRef": _reference(name, each)}} for each in shadows]
-    drawn = [_weighted(name, each, weight, mode) for each, weight in weights.items() if each not in shadows]
+    drawn = [_backend(name, each, weight, mode) for each, weight in weights.items() if each not in shadows]
     rules.append({"matches": [prefix], "filters": [own, *copies], "backendRefs": drawn})
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",
@@ -49,16 +50,12 @@ def http_route(target: Target, name: str, weights: Mapping[Version, float], mode
     }
 
 
-def _weighted(name: str, version: Version, weight: float, mode: Mode) -> Manifest:
-    backend = {**_backend(name, version), "weight": round(weight * PRECISION)}
+def _backend(name: str, version: Version, weight: float, mode: Mode) -> Manifest:
+    backend = {**_reference(name, version), "weight": round(weight * PRECISION)}
     if mode is not Mode.AB:
         return backend
     says = {"set": [{"name": VARIANT, "value": version.version}]}
     return {**backend, "filters": [{"type": "ResponseHeaderModifier", "responseHeaderModifier": says}]}
-
-
-def _backend(name: str, version: Version) -> Manifest:
-    return {**_reference(name, version), "weight": 1}
 
 
 def _reference(name: str, version: Version) -> Manifest:

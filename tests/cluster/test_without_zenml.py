@@ -1,0 +1,68 @@
+"""`kubectl apply -k k8s/overlays/minikube` in a namespace of its own, and the request that the page shows."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import socket
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from k8s.platform.settings import Settings
+from project.images import image_name
+from project.paths import ROOT
+from tests.cluster.conftest import kubectl
+from tests.served import HOST, REFERENCE, free_port, until
+
+pytestmark = pytest.mark.cluster
+NAMESPACE = "tests-without-zenml"
+
+
+@pytest.fixture
+def namespace(platform: Settings) -> Iterator[str]:
+    """A namespace under the restricted standard, gone afterwards."""
+    kubectl("create", "namespace", NAMESPACE)
+    try:
+        kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
+        yield NAMESPACE
+    finally:
+        kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+def test_the_overlay_serves_the_reference_bundle_with_a_key_of_its_own(namespace: str, platform: Settings) -> None:
+    built = kubectl("kustomize", str(ROOT / "k8s" / "overlays" / "minikube"))
+    objects = built.replace("image: heart-model:dev", f"image: {image_name('serving', platform.registry)}")
+    for _ in range(2):  # twice is as good as once
+        kubectl("apply", "--namespace", namespace, "--filename", "-", stdin=objects)
+    kubectl("rollout", "status", "deployment/model-service", "--namespace", namespace, "--timeout", "120s")
+    secret = json.loads(kubectl("get", "secret", "model-keys", "--namespace", namespace, "--output", "json"))
+    key, port = base64.b64decode(secret["data"]["key"]).decode(), free_port()
+    command = ["kubectl", "port-forward", "--namespace", namespace, "svc/model-service", f"{port}:80"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as forward:
+        try:
+            until(lambda: _listens(port))
+            example = json.loads((REFERENCE / "serving.json").read_bytes())["example"]
+            status, answer = _ask(port, example["row"], {"X-API-Key": key})
+            assert status == 200
+            assert answer["probability"] == pytest.approx(example["probabilities"][1], abs=1e-6)
+            assert _ask(port, example["row"], {})[0] == 401
+        finally:
+            forward.terminate()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0
+
+
+def _ask(port: int, row: object, headers: dict[str, str]) -> tuple[int, dict[str, float]]:
+    connection = http.client.HTTPConnection(HOST, port, timeout=30)
+    try:
+        connection.request("POST", "/predict", json.dumps(row), {"Content-Type": "application/json", **headers})
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+    finally:
+        connection.close()
