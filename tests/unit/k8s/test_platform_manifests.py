@@ -1,0 +1,103 @@
+"""The platform's objects as each overlay renders them, without a cluster."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any
+
+import pytest
+import yaml
+
+from k8s.platform import manifests
+from k8s.platform.settings import MODELS, PORTS, ROLES, SERVERS, Overlay, Settings, settings
+from project.errors import ConfigError
+
+pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="no kubectl on the path")
+SETTINGS: dict[Overlay, Settings] = {
+    "minikube": Settings(
+        overlay="minikube",
+        context="laptop",
+        registry="localhost:5000/tabular",
+        bucket="tabular",
+        region="us-east-1",
+        urls={part: f"http://192.0.2.7:{port}" for part, port in PORTS.items()},
+    ),
+    "eks": Settings(
+        overlay="eks",
+        context="team",
+        registry="registry.example",
+        bucket="artifacts",
+        region="eu-west-1",
+        urls={
+            "zenml": "https://zenml.example",
+            "mlflow": "https://mlflow.example",
+            "gateway": "https://models.example",
+        },
+        gateway_class="envoy",
+        roles={account: f"arn:{variable}" for variable, account in ROLES.items()},
+    ),
+}
+
+
+def objects(overlay: Overlay) -> dict[tuple[str, str], dict[str, Any]]:
+    found = list(yaml.safe_load_all(manifests.rendered(SETTINGS[overlay])))
+    return {(each["kind"], each["metadata"]["name"].partition("settings-")[0]): each for each in found}
+
+
+@pytest.mark.parametrize("overlay", SETTINGS)
+def test_every_pod_is_restricted_and_no_secret_is_written(overlay: Overlay) -> None:
+    found = objects(overlay)
+    assert "Secret" not in {kind for kind, _ in found}
+    deployments = [each for (kind, _), each in found.items() if kind == "Deployment"]
+    assert len(deployments) == (3 if overlay == "minikube" else 2)
+    for each in deployments:
+        pod = each["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"]
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["automountServiceAccountToken"] is False
+        (container,) = pod["containers"]
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert {"startupProbe", "readinessProbe", "livenessProbe"} <= container.keys()
+        assert container["resources"]["limits"]["memory"]
+    for name in (MODELS, SERVERS):
+        assert found["Namespace", name]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_a_laptop_s_servers_have_ports_of_the_node_and_volumes() -> None:
+    found = objects("minikube")
+    ports = {name: found["Service", name]["spec"]["ports"][0]["nodePort"] for name in ("zenml", "mlflow", "s3")}
+    assert ports == {name: PORTS[name] for name in ports}
+    assert len([kind for kind, _ in found if kind == "PersistentVolumeClaim"]) == 3
+    given = found["ConfigMap", "platform-"]["data"]
+    assert given["MLFLOW_S3_ENDPOINT_URL"] == "http://192.0.2.7:30707"
+    assert given["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")[0] == "192.0.2.7:30500"
+    assert found["Gateway", "tabular"]["spec"]["gatewayClassName"] == "contour"
+
+
+def test_eks_stores_nothing_in_the_cluster() -> None:
+    found = objects("eks")
+    assert not [name for kind, name in found if kind == "PersistentVolumeClaim" or name == "s3"]
+    for server, variable in (("zenml", "ZENML_STORE_URL"), ("mlflow", "MLFLOW_BACKEND_STORE_URI")):
+        container = found["Deployment", server]["spec"]["template"]["spec"]["containers"][0]
+        (database,) = [each for each in container["env"] if each["name"] == variable]
+        assert database == {
+            "name": variable,
+            "valueFrom": {"secretKeyRef": {"name": "databases", "key": server}},
+        }
+        assert found["HTTPRoute", server]["spec"]["hostnames"] == [f"{server}.example"]
+    for variable, (namespace, account) in ROLES.items():
+        metadata = found["ServiceAccount", account]["metadata"]
+        assert metadata["namespace"] == namespace
+        assert metadata["annotations"] == {"eks.amazonaws.com/role-arn": f"arn:{variable}"}
+    assert found["Gateway", "tabular"]["spec"]["gatewayClassName"] == "envoy"
+    assert "MLFLOW_S3_ENDPOINT_URL" not in found["ConfigMap", "platform-"]["data"]
+
+
+def test_eks_names_the_variables_that_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EKS_CONTEXT", "team")
+    with pytest.raises(ConfigError) as refused:
+        settings("eks")
+    assert refused.value.cause.startswith("EKS_REGISTRY, EKS_BUCKET")
+    assert "EKS_CONTEXT" not in refused.value.cause
+    assert "EKS_STEP_ROLE=…" in refused.value.next_step
