@@ -19,6 +19,7 @@ from tests.cluster.conftest import kubectl, said_by
 
 pytestmark = pytest.mark.cluster
 RIGHTS = Path(__file__).with_name("rights.yaml")
+OURS = ("--selector", "app.kubernetes.io/part-of=tabular-zenml")
 
 
 @pytest.mark.parametrize(("server", "path"), [("zenml", "/health"), ("mlflow", "/health"), ("s3", "/health")])
@@ -82,7 +83,9 @@ def test_no_manifest_holds_a_secret(platform: Settings) -> None:
     secrets = [
         secret
         for namespace in (MODELS, SERVERS)
-        for secret in json.loads(kubectl("get", "secrets", "--namespace", namespace, "--output", "json"))["items"]
+        for secret in json.loads(kubectl("get", "secrets", "--namespace", namespace, *OURS, "--output", "json"))[
+            "items"
+        ]
     ]
     values = {
         base64.b64decode(value).decode(errors="replace")

@@ -25,7 +25,7 @@ STRANGER = "tests-stranger"
 def test_two_steps_run_as_pods(platform: Settings, stack: dict[str, str]) -> None:
     namespace = json.loads(kubectl("get", "namespace", MODELS, "--output", "json"))
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
-    image = image_name("zenml", platform.registry)
+    image = image_name("steps", platform.registry)
     done = said_by(sys.executable, "-m", "tests.cluster.two_steps", image, environment=stack)
     assert done.returncode == 0, done.stderr[-4000:]
     assert done.stdout.splitlines()[-1] == "completed 21"

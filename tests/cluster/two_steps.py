@@ -15,7 +15,7 @@ from stacks.selection import connected
 
 NAME = "two-steps"
 NEEDED = ("orchestrator", "artifact_store", "container_registry", "image_builder")
-"""What every run needs; the image of the server has neither MLflow nor a deployer's libraries in it."""
+"""What every run needs, and nothing that this one does without."""
 
 
 @step(enable_cache=False)
