@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -45,7 +46,7 @@ def _by_command(command: str) -> str:
     sys.stderr.write(done.stdout)
     for line in done.stdout.splitlines():
         if line.startswith("export KUBECONFIG="):
-            os.environ["KUBECONFIG"] = line.partition("=")[2].strip("'\"")
+            os.environ["KUBECONFIG"] = shlex.split(line)[1].partition("=")[2]
     if done.returncode != 0 or not works(*READY):
         raise ProjectError(f"no cluster answers after {command!r} (exit {done.returncode})", "look at what it printed")
     return f"{command} started it"

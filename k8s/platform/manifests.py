@@ -140,7 +140,19 @@ def _reasons(deployment: str) -> Iterator[str]:
 
 
 def remove(seconds: float = 300) -> str:
-    """Delete the namespaces with all that is in them, and wait until they are gone."""
+    """Delete the namespaces with all that is in them, and wait until they and their volumes are gone.
+
+    Returns:
+        What is left: nothing, or the volumes that the cluster's storage class keeps.
+    """
     file = OVERLAYS.parent / "base" / "namespaces.yaml"
     kubectl("delete", "--ignore-not-found", "--filename", str(file), f"--timeout={seconds:.0f}s", seconds=seconds + 10)
-    return "gone, with their volumes and secrets"
+    end = time.monotonic() + 60
+    while (kept := _volumes()) and time.monotonic() < end:
+        time.sleep(1)
+    return f"gone; the storage class keeps {', '.join(kept)}" if kept else "gone, with their volumes and secrets"
+
+
+def _volumes() -> list[str]:
+    volumes = ((each["metadata"]["name"], each["spec"].get("claimRef", {})) for each in listed("persistentvolumes"))
+    return [name for name, claim in volumes if claim.get("namespace") in (MODELS, SERVERS)]
