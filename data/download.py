@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import runpy
 import sys
 import time
 import urllib.error
@@ -16,8 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if __name__ == "__main__":
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)  # the project, not this folder
+if __name__ == "__main__":  # before anything is imported that this Python may lack: `run.py` says so, and exits
+    project = Path(__file__).resolve().parent.parent
+    sys.path[0] = str(project)
+    sys.argv[1:1] = ["data", "download"]
+    runpy.run_path(str(project / "run.py"), run_name="__main__")
 
 from project.errors import ConfigError, Refused, Unreachable
 from tabular.contract import refuse_unknown_sites
@@ -133,9 +137,3 @@ def _blocks(url: str) -> Iterator[bytes]:
         raise Unreachable(f"{url} answers {error.code} {error.reason}", "check the address in the contract") from None
     except (OSError, http.client.HTTPException) as error:
         raise _Passing(str(error)) from None
-
-
-if __name__ == "__main__":
-    from cli.main import main
-
-    sys.exit(main(["data", "download", *sys.argv[1:]]))

@@ -27,8 +27,8 @@ def bare(tmp_path: Path) -> Path:
     return tmp_path / "bare"
 
 
-def said(python: Path, *arguments: str, path: str = ELSEWHERE) -> tuple[int, list[str]]:
-    command = [str(python), "run.py", *arguments]
+def said(python: Path, *arguments: str, path: str = ELSEWHERE, script: str = "run.py") -> tuple[int, list[str]]:
+    command = [str(python), script, *arguments]
     done = subprocess.run(command, cwd=ROOT, env={"PATH": path}, capture_output=True, text=True, check=False)
     assert done.stdout == ""
     return done.returncode, done.stderr.splitlines()
@@ -41,6 +41,15 @@ def test_a_python_without_any_package(bare: Path) -> None:
             f"error: {bare / 'bin/python'} has no package 'click'",
             "next:  .venv/bin/python run.py status --dataset 'my data'; 'make run' sets that Python up",
         ],
+    )
+
+
+@pytest.mark.parametrize("script", ["data/download.py", "data/import_dataset.py"])
+def test_the_scripts_of_the_data_say_so_too(bare: Path, script: str) -> None:
+    code, (_, following) = said(bare / "bin/python", "--dataset", "penguins", script=script)
+    assert code == Exit.USAGE
+    assert (
+        following == "next:  .venv/bin/python run.py data download --dataset penguins; 'make run' sets that Python up"
     )
 
 
