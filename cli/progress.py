@@ -10,7 +10,7 @@ import time
 import warnings
 
 STARTED = re.compile(r"Step (\S+) has started")
-FINISHED = re.compile(r"Step (\S+) has finished in ([\d.]+)s")
+FINISHED = re.compile(r"Step (\S+) has finished in ([\ddhm.]+)s")  # `12.345s`, and from a minute on `1m12s`
 CACHED = re.compile(r"Using cached version of step (\S+?)\.?$")
 FOLDS = re.compile(r"(\S+): (\d+ of \d+ folds)$")
 QUIET = 30.0
@@ -61,7 +61,8 @@ class ProgressHandler(logging.Handler):
         elif record.name == "tabular.scoring" and (found := FOLDS.search(text)):
             self._running(found[1], found[2])
         elif found := FINISHED.search(text):
-            self._line("✓", found[1], f"{float(found[2]):.1f} s")
+            took = found[2]
+            self._line("✓", found[1], f"{took}s" if "m" in took else f"{float(took):.1f} s")
         elif found := CACHED.search(text):
             self._line("=", found[1], "cached")
 

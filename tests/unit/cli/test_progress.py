@@ -4,6 +4,7 @@ import logging
 import sys
 
 import pytest
+from zenml.utils.string_utils import get_human_readable_time
 
 from cli.progress import QUIET, ProgressHandler
 
@@ -25,6 +26,17 @@ def test_on_a_terminal_a_running_step_says_how_far_it_is(
         "  … score_forest\r",
         "  … score_forest       3 of 30 folds\r",
         "  ✓ score_forest              12.3 s\n",
+    ]
+
+
+def test_a_step_of_minutes_is_seen_to_end(capsys: pytest.CaptureFixture[str]) -> None:
+    handler = ProgressHandler()
+    for seconds in (59.96, 78.4, 2 * 3600 + 62):
+        logged(handler, "zenml", f"Step `score_forest` has finished in {get_human_readable_time(seconds)}.")
+    assert capsys.readouterr().err.splitlines() == [
+        "  ✓ score_forest              60.0 s",
+        "  ✓ score_forest               1m18s",
+        "  ✓ score_forest              2h1m2s",
     ]
 
 
