@@ -65,8 +65,14 @@ COPY requirements/steps.txt requirements/slim-steps.sh /lock/
 RUN env UV_COMPILE_BYTECODE=0 ${INDEX_URL:+UV_DEFAULT_INDEX="$INDEX_URL"} \
         uv pip install --quiet --python /opt/venv --requirements /lock/steps.txt
 RUN cd /opt/venv/lib/python3.11/site-packages && VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH HOME=/tmp sh /lock/slim-steps.sh
+# ZenML's own pod, which starts those of the steps, loads the stack with our flavors and gets no code. As folders that are
+# no packages, these yield to the packages of the same names that steps unpack.
+COPY deployers/flavors.py deployers/settings.py deployers/zenml_components.py /flavors/deployers/
+COPY project/errors.py /flavors/project/
+RUN echo /flavors > /opt/venv/lib/python3.11/site-packages/flavors.pth \
+    && chmod -R a+rX /flavors && python -m compileall -q /flavors
 # /app is where ZenML unpacks the project's code, which comes by the artifact store: any user's group may write there.
-RUN mkdir --parents /root-folder/app && chmod 775 /root-folder/app
+RUN mkdir --parents /root-folder/app && chmod 775 /root-folder/app && mv /flavors /root-folder/
 
 FROM base AS steps
 COPY --from=build-steps /opt/venv /opt/venv

@@ -234,8 +234,11 @@ def champion_version(session: Session) -> str:
 
 
 def outputs(run: PipelineRunResponse | None) -> dict[str, Any]:
-    """Outputs of a finished run: `step.artifact` to a function that loads it, and `run` itself."""
+    """Outputs of a run once it has ended: `step.artifact` to a function that loads it, and `run` itself."""
+    from cli.follow import followed
+
     assert run is not None  # noqa: S101  only a scheduled run has no response
+    run = run if run.status.is_finished else followed(run)
     found: dict[str, Any] = {"run": run}
     for name, step in run.steps.items():
         for artifact, (version, *_) in step.outputs.items():

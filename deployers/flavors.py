@@ -13,7 +13,7 @@ from zenml.model_deployers.base_model_deployer import (
     BaseModelDeployerFlavor,
 )
 
-from deployers.backends import KUBERNETES, LOCAL, SELDON, ClusterSettings, LocalSettings
+from deployers.settings import KUBERNETES, LOCAL, SELDON, ClusterSettings, LocalSettings
 from project.errors import ConfigError
 
 

@@ -9,7 +9,10 @@ from project.paths import ROOT
 
 CONTENT = {
     "serving": ["Dockerfile", "requirements/serving.txt", "LICENSE", "serving", "models/heart_disease"],
-    "steps": ["Dockerfile", "requirements/steps.txt", "requirements/slim-steps.sh"],
+    "steps": [
+        *("Dockerfile", "requirements/steps.txt", "requirements/slim-steps.sh", "project/errors.py"),
+        *("deployers/flavors.py", "deployers/settings.py", "deployers/zenml_components.py"),
+    ],
     "zenml": ["Dockerfile", "requirements/zenml-server.txt"],
     "mlflow": ["Dockerfile", "requirements/mlflow-server.txt"],
 }

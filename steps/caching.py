@@ -2,7 +2,8 @@
 
 ZenML's own key covers the code of the step function alone: an edited helper would return the old value from
 the cache. Here every module of the project that the step's file imports, and what those import in turn, is
-part of the key, and so is the lock.
+part of the key, and so is the lock. They go into it as a hash of their content that is taken where a run
+starts: where an orchestrator's own pod computes the key, there is no code of ours to look at.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
+from typing import TypedDict
 
 from zenml.config.cache_policy import CachePolicy
 
@@ -20,16 +23,29 @@ LOCK = "requirements.txt"
 OWN = ("project", "steps", "tabular", "tracking", "deployers", "serving")
 
 
-def on_imports(step_file: str) -> CachePolicy:
+class Caching(TypedDict):
+    """Options of ZenML's `step`."""
+
+    cache_policy: CachePolicy
+    environment: dict[str, str]
+
+
+def on_imports(step_file: str) -> Caching:
     """Run again when the step's file, a module it stands on, the lock, an input's value or a parameter changes.
 
     Values count rather than artifact ids where a materializer can hash them, so that the same bundle made
-    twice is the same input.
+    twice is the same input. ZenML counts a step's environment, which is where the hash of the files stands.
 
     Args:
         step_file: The step's `__file__`.
     """
-    return CachePolicy(include_artifact_ids=False, file_dependencies=sorted({*closure(Path(step_file)), LOCK}))
+    digest = sha256()
+    for path in sorted({*closure(Path(step_file)), LOCK}):
+        digest.update(f"{path} {sha256((ROOT / path).read_bytes()).hexdigest()}\n".encode())
+    return {
+        "cache_policy": CachePolicy(include_artifact_ids=False),
+        "environment": {"STEP_SOURCES_SHA256": digest.hexdigest()},
+    }
 
 
 def closure(start: Path) -> set[str]:

@@ -14,7 +14,7 @@ from tabular.sites import UnreadableCells
 from tracking.names import Artifact
 
 
-@step(cache_policy=on_imports(__file__))
+@step(**on_imports(__file__))
 def check_rows(
     contract: Contract, rows: pd.DataFrame, unreadable: UnreadableCells
 ) -> tuple[

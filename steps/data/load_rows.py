@@ -11,7 +11,7 @@ from tabular.sites import UnreadableCells, read_sites
 from tracking.names import Artifact
 
 
-@step(cache_policy=on_imports(__file__))
+@step(**on_imports(__file__))
 def load_rows(
     contract: Contract, fingerprints: dict[str, str]
 ) -> tuple[Annotated[pd.DataFrame, Artifact.ROWS], Annotated[UnreadableCells, Artifact.UNREADABLE]]:

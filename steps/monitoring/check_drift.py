@@ -17,7 +17,7 @@ from tabular.sites import rows_of
 from tracking.names import Artifact
 
 
-@step(cache_policy=on_imports(__file__))
+@step(**on_imports(__file__))
 def check_drift(
     contract: Contract, bundle: Bundle, rows: pd.DataFrame, site: str, settings: DriftSettings
 ) -> tuple[Annotated[DriftReport, Artifact.DRIFT], Annotated[HTMLString, Artifact.DRIFT_REPORT]]:

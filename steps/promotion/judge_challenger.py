@@ -17,7 +17,7 @@ from tracking.names import Artifact
 from tracking.registration import Registration
 
 
-@step(cache_policy=on_imports(__file__))
+@step(**on_imports(__file__))
 def judge_challenger(
     contract: Contract,
     bundle: Bundle,

@@ -14,7 +14,7 @@ from tabular.training_config import TrainingConfig
 from tracking.names import Artifact
 
 
-@step(cache_policy=on_imports(__file__))
+@step(**on_imports(__file__))
 def choose_candidate(
     contract: Contract, train: pd.DataFrame, scores: list[Scored], config: TrainingConfig
 ) -> Annotated[Choice, Artifact.CHOICE]:

@@ -25,7 +25,7 @@ MATERIALIZER = f"{BundleMaterializer.__module__}.{BundleMaterializer.__name__}"
 @step(
     experiment_tracker=True,
     output_materializers={str(Artifact.BUNDLE): MATERIALIZER},
-    cache_policy=on_imports(__file__),
+    **on_imports(__file__),
 )
 def package_model(
     contract: Contract,

@@ -14,7 +14,7 @@ from tabular.training_config import Candidate, Validation
 from tracking.names import Artifact
 
 
-@step(cache_policy=on_imports(__file__))
+@step(**on_imports(__file__))
 def score_candidate(
     contract: Contract,
     train: pd.DataFrame,

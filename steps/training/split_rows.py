@@ -12,7 +12,7 @@ from tabular.splitting import split_rows as split
 from tracking.names import Artifact
 
 
-@step(cache_policy=on_imports(__file__))
+@step(**on_imports(__file__))
 def split_rows(
     contract: Contract, rows: pd.DataFrame, test_share: float, seed: int
 ) -> tuple[

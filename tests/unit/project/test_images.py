@@ -15,7 +15,7 @@ from project.paths import ROOT
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("Dockerfile", "LICENSE", "requirements", "serving", "models"):
+    for name in ("Dockerfile", "LICENSE", "requirements", "serving", "models", "project", "deployers"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, tmp_path / name)
     monkeypatch.setattr(images, "ROOT", tmp_path)
@@ -34,6 +34,8 @@ def test_equal_trees_name_equal_images(tree: Path) -> None:
     [
         ("requirements/steps.txt", {"steps"}),
         ("requirements/slim-steps.sh", {"steps"}),
+        ("deployers/settings.py", {"steps"}),
+        ("deployers/rollout.py", set()),
         ("serving/app.py", {"serving"}),
         ("models/heart_disease/model.onnx", {"serving"}),
         ("requirements/zenml-server.txt", {"zenml"}),

@@ -1,0 +1,82 @@
+"""Follow a run whose steps run elsewhere: its progress as of one that runs here, its failure as the step meant it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from project import errors
+from project.errors import ProjectError
+
+if TYPE_CHECKING:
+    from zenml.models import PipelineRunResponse, StepRunResponse
+
+LOGGER = logging.getLogger(__name__)
+POLL = 1.0
+MOST_STEPS = 500
+NEXT = ". Next: "
+"""Between the cause and the next step of our errors, as `ProjectError.__str__` writes them."""
+
+
+def followed(run: PipelineRunResponse) -> PipelineRunResponse:
+    """Wait for the end of a run and say which step is at work, in the words in which ZenML says it of a local one.
+
+    Ctrl-C stops the run too.
+
+    Raises:
+        ProjectError: A step failed: its own error where it is one of ours, else the first line of what it raised.
+    """
+    from zenml.client import Client
+    from zenml.utils.run_utils import stop_run
+
+    client = Client()
+    said: set[tuple[str, str]] = set()
+    try:
+        while True:
+            # The run first: what its steps were when it ended is then in what they are now.
+            current = client.get_pipeline_run(run.id)
+            steps = client.list_run_steps(pipeline_run_id=run.id, sort_by="asc:start_time", size=MOST_STEPS).items
+            _say(steps, said)
+            if current.status.is_finished:
+                break
+            time.sleep(POLL)
+    except KeyboardInterrupt:
+        stop_run(client.get_pipeline_run(run.id))
+        raise
+    if not current.status.is_successful:
+        raise _failure(current, steps)
+    return current
+
+
+def _say(steps: Sequence[StepRunResponse], said: set[tuple[str, str]]) -> None:
+    for step in steps:
+        if (step.name, step.status.value) in said:
+            continue
+        said.add((step.name, step.status.value))
+        if step.status.value == "running":
+            LOGGER.info("Step %s has started.", step.name)
+        elif step.status.value == "cached":
+            LOGGER.info("Using cached version of step %s.", step.name)
+        elif step.status.value == "completed" and step.start_time and step.end_time:
+            seconds = (step.end_time - step.start_time).total_seconds()
+            LOGGER.info("Step %s has finished in %.3fs.", step.name, seconds)
+
+
+def _failure(run: PipelineRunResponse, steps: Sequence[StepRunResponse]) -> ProjectError:
+    """The first failed step's error, made anew from its name and text."""
+    logs = f"kubectl logs --all-namespaces --selector run_id={run.id}"
+    failed = [step for step in steps if step.status.value == "failed"]
+    if not failed:
+        return ProjectError(f"run {run.name} ended {run.status.value}, and no step says why", logs)
+    step = failed[0]
+    told = step.exception_info
+    if told is None or not told.message:
+        return ProjectError(f"step {step.name} ended without a word: its pod was killed or never started", logs)
+    cause, _, next_step = told.message.partition(NEXT)
+    name = (told.source or "").rpartition(".")[2]
+    ours = getattr(errors, name, None)
+    if next_step and isinstance(ours, type) and issubclass(ours, ProjectError):
+        return ours(cause, next_step)
+    return ProjectError(f"step {step.name}: {name}: {' '.join(told.message.split())[:300]}", logs)
