@@ -53,7 +53,7 @@ class RolloutSettings(Strict):
                 for share in self.shares if mode is Mode.CANARY else self.shares[:1]:
                     yield TrafficPlan(mode, {champion: WHOLE - share, challenger: share}, guard)
             case Mode.BLUE_GREEN | Mode.SHADOW:
-                yield TrafficPlan(mode, {champion: WHOLE, challenger: 0.0})
+                yield TrafficPlan(mode, {champion: WHOLE, challenger: 0.0}, guard)
 
 
 class DeploymentConfig(Strict):

@@ -15,7 +15,7 @@ STARTING = 120.0
 """Seconds that the pods of a version have to become ready."""
 HOPELESS = 5.0
 """Seconds after which a reason that may pass is taken for one that stays."""
-UNMADE = 20.0
+UNMADE = 30.0
 """Seconds in which an operator has made the Deployment of a predictor, if it runs."""
 UNREACHED = 4
 """Exit code of a server that its store did not answer; the next start may have more luck."""
@@ -31,7 +31,7 @@ def wait_ready(cluster: Cluster, workload: str, what: str, seconds: float = STAR
     """
     until, bad_since = time.monotonic() + seconds, 0.0
     while True:
-        found = cluster.list("Deployment", {WORKLOAD: workload})
+        found = [each for each in cluster.list("Deployment", {WORKLOAD: workload}) if not _leaves(each)]
         if found and all(map(_complete, found)):
             return
         now, final, reason = time.monotonic(), False, ""
@@ -58,7 +58,7 @@ def reasons(cluster: Cluster, workload: str, deployments: list[Manifest] | None 
             if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
                 yield False, condition["message"]
     for pod in cluster.list("Pod", {WORKLOAD: workload}):
-        if "deletionTimestamp" in pod["metadata"] or is_ready(pod):
+        if _leaves(pod) or is_ready(pod):
             continue
         name, status = pod["metadata"]["name"], pod.get("status", {})
         for condition in status.get("conditions", []):
@@ -100,7 +100,12 @@ def _complete(deployment: Manifest) -> bool:
     status, wanted = deployment.get("status", {}), deployment["spec"].get("replicas", 1)
     seen = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
     counts = [status.get(name, 0) for name in ("updatedReplicas", "availableReplicas", "replicas")]
-    return bool(seen and counts == [wanted] * 3 and "deletionTimestamp" not in deployment["metadata"])
+    return bool(seen and counts == [wanted] * 3)
+
+
+def _leaves(of: Manifest) -> bool:
+    """Whether it is being deleted: a Deployment of an earlier try may take as long as its pods."""
+    return "deletionTimestamp" in of["metadata"]
 
 
 def _next(cluster: Cluster, workload: str) -> str:

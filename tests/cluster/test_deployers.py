@@ -56,7 +56,7 @@ def test_three_replaces_leave_one_of_ours_and_nothing_foreign_is_touched(trial: 
         kubectl("delete", "deployment", FOREIGN, "--namespace", MODELS)
     assert found.failures == found.refused == []
     assert set(found.versions) == {"v1", "v2", "v3"}
-    assert len(objects("deployments")) == 1
+    until(lambda: len(objects("deployments")) == 1)
     assert len(objects("seldondeployments")) == (trial.backend == "seldon")
     until(lambda: trial.versions() == {"v1"})
     assert [version.version for version in trial.deployer.status(NAME).endpoint.previous] == ["v3", "v2"]
@@ -176,7 +176,7 @@ def test_an_operator_that_does_nothing_is_named_and_the_old_version_answers(tria
     label = ("label", "seldondeployment", DASHED, "--namespace", MODELS)
     kubectl(*label, "seldon.io/controller-id=nobody")  # this operator now leaves it alone, as one that is down does
     try:
-        with trial.load() as found, pytest.raises(Unreachable, match="nobody made its Deployment in 20 s"):
+        with trial.load() as found, pytest.raises(Unreachable, match="nobody made its Deployment in 30 s"):
             trial.replace("v2")
     finally:
         kubectl(*label, "seldon.io/controller-id-")
