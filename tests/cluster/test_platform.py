@@ -21,6 +21,16 @@ pytestmark = pytest.mark.cluster
 RIGHTS = Path(__file__).with_name("rights.yaml")
 OURS = ("--selector", "app.kubernetes.io/part-of=tabular-zenml")
 
+ROUND_TRIP = """
+import mlflow
+mlflow.set_experiment("tests of the platform")
+with mlflow.start_run() as run:
+    mlflow.log_text("as it was", "folder/text.txt")
+uri = run.info.artifact_uri
+print(uri, mlflow.artifacts.load_text(f"{uri}/folder/text.txt"))
+mlflow.delete_run(run.info.run_id)
+"""
+
 
 @pytest.mark.parametrize(("server", "path"), [("zenml", "/health"), ("mlflow", "/health"), ("s3", "/health")])
 def test_a_server_answers(platform: Settings, server: str, path: str) -> None:
@@ -51,6 +61,19 @@ def test_our_command_says_that_mlflow_refuses_the_password(stack: dict[str, str]
 def test_the_doctor_finds_nothing(stack: dict[str, str]) -> None:
     done = said_by(sys.executable, "run.py", "stack", "doctor", "minikube", environment=stack)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_artifact_goes_to_s3_and_comes_back_by_mlflow(variables: dict[str, str]) -> None:
+    environment = {
+        "MLFLOW_TRACKING_URI": variables["MINIKUBE_MLFLOW_URL"],
+        "MLFLOW_TRACKING_USERNAME": variables["MINIKUBE_MLFLOW_USERNAME"],
+        "MLFLOW_TRACKING_PASSWORD": variables["MINIKUBE_MLFLOW_PASSWORD"],
+    }
+    done = said_by(sys.executable, "-c", ROUND_TRIP, environment=environment)
+    assert done.returncode == 0, done.stderr[-3000:]
+    address, text = done.stdout.splitlines()[-1].split(" ", 1)
+    assert text == "as it was"
+    assert address.startswith("mlflow-artifacts:/")
 
 
 def test_mlflow_answers_no_other_host(platform: Settings) -> None:
