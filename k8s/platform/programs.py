@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from project.errors import ProjectError, Unreachable
@@ -86,6 +86,6 @@ def refuse_no_cluster() -> None:
         raise Unreachable("no Kubernetes cluster answers", "make cluster-up, or export KUBECONFIG=… of one that runs")
 
 
-def listed(kind: str, *options: Sequence[str]) -> list[dict[str, Any]]:
+def listed(kind: str, *options: str) -> list[dict[str, Any]]:
     """Objects of a kind."""
-    return list(json.loads(kubectl("get", kind, "--output", "json", *map(str, options)))["items"])
+    return list(json.loads(kubectl("get", kind, "--output", "json", *options))["items"])
