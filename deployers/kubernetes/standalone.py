@@ -20,7 +20,7 @@ from project.paths import ROOT
 
 NAME = "model-service"
 OF = Called(NAME, {"app.kubernetes.io/name": NAME}, {"app.kubernetes.io/name": NAME})
-TARGET = Target(url="", bundles="", image="heart-model:dev", keys_secret="model-keys", service_account=NAME)  # noqa: S106
+TARGET = Target(url="", bundles="", image="heart-model:dev", keys_secret="model-keys", service_account=NAME)  # noqa: S106  a name, no password
 PORT = 80
 HEAD = (
     "# Written by `python -m deployers.kubernetes.standalone` from what a deployer applies; overlays are for changes.\n"
