@@ -10,6 +10,7 @@ from zenml.client import Client
 from zenml.config import DockerSettings
 from zenml.enums import StackComponentType
 
+from cli.follow import followed
 from stacks.files import read_stack
 from stacks.selection import connected
 
@@ -46,8 +47,9 @@ def main(image: str) -> int:
     docker = DockerSettings(parent_image=image, skip_build=True, allow_download_from_artifact_store=True)
     run = two_steps.with_options(settings={"docker": docker}, enable_cache=False)()
     assert run is not None
-    finished = Client().get_pipeline_run(run.id)
+    finished = followed(run)
     print(finished.status, finished.steps["second"].outputs["sum"][0].load())
+    Client().delete_stack(NAME)  # a part that another stack uses is not changed by `stack apply`
     return 0
 
 
