@@ -80,11 +80,11 @@ def log_challenger(
         input_example=example,
         pip_requirements=[f"{name}=={installed(name)}" for name in LIBRARIES],
     )
-    number = _register(contract, bundle, logged.model_uri, run.run_id)
+    number = _register(contract, bundle, logged.model_uri, logged.model_id, run.run_id)
     return Registration(number, run.run_id, packaged.parity_difference)
 
 
-def _register(contract: Contract, bundle: Bundle, model_uri: str, run_id: str) -> str:
+def _register(contract: Contract, bundle: Bundle, model_uri: str, model_id: str, run_id: str) -> str:
     """A new version of the registered model under the challenger alias; the first one makes the model."""
     import mlflow
     from mlflow.exceptions import MlflowException
@@ -95,7 +95,8 @@ def _register(contract: Contract, bundle: Bundle, model_uri: str, run_id: str) -
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    number = str(client.create_model_version(contract.name, model_uri, run_id).version)
+    # A server, unlike a database file, takes no source whose model is not named beside it.
+    number = str(client.create_model_version(contract.name, model_uri, run_id, model_id=model_id).version)
     client.set_registered_model_alias(contract.name, Alias.CHALLENGER, number)
     client.set_model_version_tag(contract.name, number, "bundle_digest", bundle.digest)
     return number
