@@ -21,10 +21,11 @@ from serving.dispatch import LIVE, READ, check_type, find, refusal
 from serving.http import ADMIN, PROBLEM, Answer, Headers, Request, Response, Route
 from serving.log import LOGGER
 from serving.metrics import CONTENT_TYPE, Metrics, exposition
+from serving.plan import Routing
 from serving.problems import Problem
 from serving.request_log import RequestLog
 from serving.shadow import Shadow
-from serving.traffic import Routing, TrafficTable
+from serving.traffic import TrafficTable
 
 MAX_BODY = 4 * 1024 * 1024
 INLINE_BODY = 64 * 1024

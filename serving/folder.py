@@ -8,6 +8,8 @@ from pathlib import Path
 
 TRAFFIC = "traffic.json"
 """Written by the deployer: generation, traffic plan, and where each version's bundle lies."""
+ACCEPTED = "accepted.json"
+"""Written by the workers: the traffic file followed last, for those that start while a later one is refused."""
 TRIPPED = "tripped.json"
 """Written by a worker whose challenger broke its bounds, for the other workers: generation, version, reason."""
 SERVER = "server.json"

@@ -6,7 +6,7 @@ import argparse
 import re
 from pathlib import Path
 
-from serving.folder import TRAFFIC, write_json
+from serving.folder import ACCEPTED, TRAFFIC, write_json
 from serving.manifest import Manifest, read_manifest, verified_files
 
 REMOTE = re.compile(r"s3://[^/]+/?.*")
@@ -34,6 +34,8 @@ def source_complaint(options: argparse.Namespace) -> str:
         return f"--digest {options.digest!r} is none; it is the 64 hexadecimal digits that manifest.json states"
     if options.version and not (options.version.isascii() and options.version.isprintable()):
         return f"--version {options.version!r} can not stand in a response header; use printable ASCII characters"
+    if options.version and "/" in options.version:
+        return f"--version {options.version!r} can not stand in an address; use a name without /"
     return ""
 
 
@@ -49,6 +51,7 @@ def direct_all_traffic(options: argparse.Namespace) -> None:
     version = options.version or manifest.digest[:SHORT]
     plan = {"mode": "replace", "weights": {version: 100}}
     bundles = {version: {"path": str(path), "digest": manifest.digest}}
+    (options.directory / ACCEPTED).unlink(missing_ok=True)  # who names a bundle wants that one and none before it
     write_json(options.directory / TRAFFIC, {"generation": 1, "plan": plan, "bundles": bundles})
 
 

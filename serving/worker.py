@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -98,6 +99,12 @@ class Worker:
         # The supervisor starts us with SIGHUP blocked: one that came before this line is waiting, not lost.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         await self._refresh()
+        while self.table.routing is None and self._others_serve() and not self.server.should_exit:
+            # They answer what comes; we could only refuse it. The last one answers, so that clients hear why.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), 1)
+                changed.clear()
+                await self._refresh()
         tasks = [asyncio.create_task(self._follow(changed))]
         tasks.append(asyncio.create_task(watch(self.server.server_state.connections)))
         tasks.append(asyncio.create_task(self._publish()))
@@ -139,6 +146,12 @@ class Worker:
             write_json(self.folder / f"{os.getpid()}.json", answer)
         except OSError as error:  # a full disk must not stop a worker that serves well
             LOGGER.error("the acknowledgement can not be written: %s", error)
+
+    def _others_serve(self) -> bool:
+        mine = f"{os.getpid()}.json"
+        with suppress(OSError, ValueError):  # one may end just now
+            return any(json.loads(p.read_bytes())["version"] for p in self.folder.glob("*.json") if p.name != mine)
+        return False
 
     async def _publish(self) -> None:
         while True:

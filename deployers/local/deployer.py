@@ -15,7 +15,7 @@ from deployers.history import Change
 from deployers.interface import Endpoint, Status
 from deployers.local import bundles, ports, process
 from deployers.local.lock import exclusive, waiting
-from deployers.local.traffic_file import TRAFFIC, switched
+from deployers.local.traffic_file import FOLLOWED, TRAFFIC, switched
 from deployers.record import RECORD, Record, read_record, write_json
 from deployers.traffic import TrafficPlan
 from project.errors import ConfigError, ProjectError, Unreachable
@@ -110,7 +110,7 @@ class LocalDeployer:
         with _disk(folder), exclusive(folder / LOCK, f"take {name} down"):
             stopped = process.stop(folder)
             known = (folder / RECORD).exists()
-            for file in (RECORD, TRAFFIC, process.SERVER):
+            for file in (RECORD, TRAFFIC, *FOLLOWED, process.SERVER):
                 (folder / file).unlink(missing_ok=True)
             for tree in (BUNDLES, process.WORKERS):
                 shutil.rmtree(folder / tree, ignore_errors=True)

@@ -14,6 +14,8 @@ from deployers.traffic import TrafficPlan
 from project.errors import ProjectError
 
 TRAFFIC, RESTORE = "traffic.json", "traffic.restore.json"
+FOLLOWED = ("accepted.json", "tripped.json")
+"""What the server notes beside it of the plans that it followed: of no use to the next one once it is taken down."""
 
 
 @contextmanager
@@ -50,7 +52,8 @@ def switched(folder: Path, plan: TrafficPlan, places: Mapping[str, tuple[Path, s
 def _undo(folder: Path, undo: Path | None, generation: int) -> None:
     if undo is None:
         process.stop(folder)
-        (folder / TRAFFIC).unlink(missing_ok=True)
+        for file in (TRAFFIC, *FOLLOWED):
+            (folder / file).unlink(missing_ok=True)
         return
     undo.replace(folder / TRAFFIC)
     server = process.running(folder)

@@ -420,6 +420,39 @@ def test_down_leaves_no_process_and_can_be_said_twice(
     assert sorted(path.name for path in (deployer.directory / NAME).iterdir()) == ["lock", "server.log"]
 
 
+def test_what_the_server_noted_of_its_plans_ends_with_the_endpoint(
+    deployer: LocalDeployer, made: dict[str, Path]
+) -> None:
+    """Generations begin again at one, so that an old note would be taken for one of the new plans."""
+    deploy(deployer, made, "1")
+    (deployer.directory / NAME / "tripped.json").write_text(json.dumps({"generation": 2, "withdrawn": {"2": "slow"}}))
+    deployer.down(NAME)
+    deploy(deployer, made, "1")
+    deployer.deploy(made["2"], "2", TrafficPlan(Mode.CANARY, {"1": 50, "2": 50}))
+    assert deployer.status(NAME).withdrawn == {}
+
+
+def test_another_contract_needs_the_endpoint_taken_down_first(
+    deployer: LocalDeployer, made: dict[str, Path], tmp_path: Path
+) -> None:
+    other = shutil.copytree(made["2"], tmp_path / "other")
+    contract = json.loads((other / "contract.json").read_bytes())
+    contract["features"][4]["unit"] = "mmol/l"
+    (other / "contract.json").write_text(json.dumps(contract))
+    stated = json.loads((other / "manifest.json").read_bytes())
+    files = {name: sha256((other / name).read_bytes()) for name in stated["files"]}
+    manifest = {**stated, "files": files, "digest": digest_of(files)}
+    (other / "manifest.json").write_text(json.dumps(manifest))
+    deploy(deployer, made, "1")
+    with pytest.raises(Refused) as caught:
+        deployer.deploy(other, "2", TrafficPlan.replace("2"))
+    assert "the unit of 'chol' is 'mmol/l', not 'mg/dl'; to serve it take the endpoint down first" in caught.value.cause
+    assert answer(deployer.port)["version"] == "1"
+    deployer.down(NAME)
+    deployer.deploy(other, "2", TrafficPlan.replace("2"))
+    assert answer(deployer.port)["version"] == "2"
+
+
 def test_down_answers_the_request_it_is_at(deployer: LocalDeployer, made: dict[str, Path]) -> None:
     deploy(deployer, made, "1")
     connection = http.client.HTTPConnection(HOST, deployer.port, timeout=10)

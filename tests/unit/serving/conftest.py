@@ -14,7 +14,8 @@ import pytest
 from serving.app import App
 from serving.bundle import Model, load
 from serving.metrics import Metrics
-from serving.traffic import Routing, TrafficTable
+from serving.plan import Routing
+from serving.traffic import TrafficTable
 from tests.served import Answer
 from tests.serving_bundle import flower_bundle, heart_bundle
 

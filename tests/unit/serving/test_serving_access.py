@@ -22,8 +22,9 @@ from serving.http import Request
 from serving.keys import KeyFileError, KeyRing, new_entry, read_keys, write_keys
 from serving.limits import Buckets, Policy
 from serving.metrics import Metrics
+from serving.plan import Routing
 from serving.tokens import Tokens
-from serving.traffic import Routing, TrafficTable
+from serving.traffic import TrafficTable
 from tests.serving_bundle import ROW
 from tests.unit.serving.conftest import Asker
 

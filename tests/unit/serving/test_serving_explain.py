@@ -16,8 +16,9 @@ from serving.app import App
 from serving.bundle import Model
 from serving.dispatch import ROUTES
 from serving.metrics import Metrics
+from serving.plan import Routing
 from serving.shapley import MOST_DIFFERING, Explainer
-from serving.traffic import Routing, TrafficTable
+from serving.traffic import TrafficTable
 from tests.serving_bundle import ROW
 from tests.unit.serving.conftest import Asker, asker
 

@@ -22,7 +22,8 @@ from serving.app import App
 from serving.bundle import Model
 from serving.grpc_server import SERVICE, Raw, Service
 from serving.metrics import Metrics
-from serving.traffic import Routing, TrafficTable
+from serving.plan import Routing
+from serving.traffic import TrafficTable
 from tests.serving_bundle import ROW
 
 MAX_BODY = 20_000

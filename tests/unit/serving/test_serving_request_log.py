@@ -13,8 +13,9 @@ import pytest
 from serving.app import App
 from serving.bundle import Model
 from serving.metrics import Metrics
+from serving.plan import Routing
 from serving.request_log import WAITING, Lines, RequestLog
-from serving.traffic import Routing, TrafficTable
+from serving.traffic import TrafficTable
 from tests.serving_bundle import ROW
 from tests.unit.serving.conftest import Asker
 
