@@ -11,7 +11,7 @@ from http import HTTPStatus
 
 SHOWN = 80
 LISTED = 20
-TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 """As RFC 9110 has them; Python knows them by these names from 3.13 on only."""
 
 

@@ -8,10 +8,12 @@ Whatever else comes in takes uvicorn's way.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from httptools import HttpParserError
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from serving.dispatch import direct
@@ -29,7 +31,8 @@ WRITING = 60.0
 """Seconds that a client may leave an answer unread."""
 LINGER = 1.0
 """Seconds that an idle connection is kept while the server stops: a request may be under way on it."""
-MAX_HEAD = 64 * 1024
+MAX_HEAD = 64 * 1024 - 1
+"""Bytes of an address and its headers together; no longer address can be parsed."""
 MAX_HEADERS = 100
 MAX_WAITING = 256
 """Requests that may wait on one connection for the answer to those before them."""
@@ -47,6 +50,7 @@ class Protocol(HttpToolsProtocol):
         self._found: tuple[str, Route, Mapping[str, str]] | None = None
         self._body = b""
         self._begun = 0.0
+        self._came = 0
         self._head = 0
         self._framing = 0
         self._flushed = self.loop.time()
@@ -57,12 +61,16 @@ class Protocol(HttpToolsProtocol):
         """Parse what came; end a request whose headers have no end."""
         if self.transport.is_closing():
             return
+        self._came = len(data)
         self._framing += len(data)
         super().data_received(data)
         if self._head >= 0:
             self._head = self._head + len(data) if self._begun else 0
-        if self._head > MAX_HEAD or (self._begun and self._framing > MAX_HEAD):
-            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"the headers exceed {MAX_HEAD} bytes")
+        if self._head > MAX_HEAD:
+            self._refuse_head()
+        elif self._begun and self._framing > MAX_HEAD:
+            detail = f"chunk extensions and trailers exceed {MAX_HEAD} bytes"
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
 
     def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn never lets it stay open
         """A client that has said all it has to say still gets its answer; TLS can not be closed by half."""
@@ -78,14 +86,15 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Choose the way of the request."""
+        longest = self._head + self._came  # it can be no longer; only where that is too long, it is measured
         self._head, self._framing = -1, 0
         if self.transport.is_closing():
             return
         if len(self.pipeline) >= MAX_WAITING:  # no answer can say so: those before it come first
             self.transport.abort()
             return
-        if len(self.headers) > MAX_HEADERS:
-            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"more than {MAX_HEADERS} headers")
+        if len(self.headers) > MAX_HEADERS or (longest > MAX_HEAD and self._head_size() > MAX_HEAD):
+            self._refuse_head()
             return
         given = dict(self.headers)
         length = given.get(b"content-length", b"")
@@ -139,8 +148,11 @@ class Protocol(HttpToolsProtocol):
         self._since = self.loop.time()
 
     def send_400_response(self, msg: str) -> None:
-        """What is no HTTP is refused like any other bad request."""
-        self._refuse(HTTPStatus.BAD_REQUEST, "the request is not HTTP/1.1")
+        """What is no HTTP is refused like any other bad request, with what the parser says of it."""
+        error = sys.exception()
+        cause = error and (error.__context__ or error)  # what failed in a callback is the context of its error
+        reason = f": {cause}" if isinstance(cause, HttpParserError) else ""
+        self._refuse(HTTPStatus.BAD_REQUEST, f"the request is not HTTP/1.1{reason}")
 
     def shutdown(self) -> None:
         """The server stops: answer what comes in a moment more, then close."""
@@ -167,6 +179,18 @@ class Protocol(HttpToolsProtocol):
     def _close_idle(self) -> None:
         if not self._begun and (self.cycle is None or self.cycle.response_complete):
             self.transport.close()
+
+    def _head_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _refuse_head(self) -> None:
+        if len(self.url) > MAX_HEAD:
+            self._refuse(HTTPStatus.REQUEST_URI_TOO_LONG, f"the address exceeds {MAX_HEAD} bytes")
+        elif len(self.headers) > MAX_HEADERS:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"more than {MAX_HEADERS} headers")
+        else:
+            detail = f"the address and the headers together exceed {MAX_HEAD} bytes"
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
 
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
         """Say why, and close."""

@@ -6,6 +6,8 @@ import json
 import re
 import socket
 import time
+from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from tests.serving_bundle import ROW
 
 BODY = json.dumps(ROW).encode()
 HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+TOGETHER = "the address and the headers together exceed 65535 bytes"
 
 
 def post(path: bytes, body: bytes, *headers: bytes) -> bytes:
@@ -23,6 +26,12 @@ def post(path: bytes, body: bytes, *headers: bytes) -> bytes:
 
 def statuses(answers: bytes) -> list[int]:
     return [int(found) for found in re.findall(rb"HTTP/1\.1 (\d{3}) ", answers)]
+
+
+def problem(answers: bytes) -> dict[str, Any]:
+    """The last answer's body."""
+    found: dict[str, Any] = json.loads(answers.rpartition(b"\r\n\r\n")[2])
+    return found
 
 
 @pytest.mark.parametrize(
@@ -57,13 +66,59 @@ def test_what_is_no_http_is_refused_and_the_connection_closed(target: Served, da
     """A request smuggled behind it is never read: there is one answer."""
     answers = target.raw(data + b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", half_close=False)
     assert statuses(answers) == [400]
-    assert json.loads(answers.partition(b"\r\n\r\n")[2])["title"] == "Bad Request"
+    assert problem(answers)["title"] == "Bad Request"
 
 
-def test_too_many_and_too_long_headers(target: Served) -> None:
-    many = b"".join(b"A%d: b\r\n" % number for number in range(200))
-    assert statuses(target.raw(HEAD + many + b"\r\n", half_close=False)) == [431]
-    assert statuses(target.raw(HEAD + b"A: " + b"b" * 200_000, half_close=False)) == [431]
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        pytest.param(
+            HEAD + b"Content-Length: 4\r\nContent-Length: 4\r\n\r\n", "Duplicate Content-Length", id="two lengths"
+        ),
+        pytest.param(HEAD + b"Content-Length: -1\r\n\r\n", "Invalid character in Content-Length", id="negative length"),
+        pytest.param(b"GET /\x00 HTTP/1.1\r\n\r\n", "Invalid char in url path", id="NUL in the address"),
+        pytest.param(b"CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n", "invalid url b'x:80'", id="proxy request"),
+    ],
+)
+def test_it_says_why_it_is_no_http(target: Served, data: bytes, reason: str) -> None:
+    assert problem(target.raw(data))["detail"] == f"the request is not HTTP/1.1: {reason}"
+
+
+MANY = b"".join(b"A%d: b\r\n" % number for number in range(200))
+LONG = post(b"/predict", BODY, b"A: " + b"b" * 100_000)
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "reason"),
+    [
+        pytest.param(HEAD + MANY + b"\r\n", 431, "more than 100 headers", id="many"),
+        pytest.param(HEAD + b"A: " + b"b" * 200_000, 431, TOGETHER, id="one without an end"),
+        pytest.param(LONG, 431, TOGETHER, id="one with an end"),
+        pytest.param(post(b"/predict", BODY) + LONG, 431, TOGETHER, id="the second request's"),
+        pytest.param(post(b"/predict", BODY, *[b"A: " + b"b" * 1000] * 66), 431, TOGETHER, id="some long ones"),
+        pytest.param(LONG.replace(b"POST /predict", b"GET /health"), 431, TOGETHER, id="GET"),
+        pytest.param(post(b"/" + b"p" * 66_000, BODY), 414, "the address exceeds 65535 bytes", id="address"),
+        pytest.param(b"GET /" + b"p" * 200_000, 414, "the address exceeds 65535 bytes", id="address without an end"),
+    ],
+)
+@pytest.mark.parametrize("piece", [1000, 1 << 20])
+def test_too_many_and_too_long_headers(target: Served, data: bytes, status: int, reason: str, piece: int) -> None:
+    """Whether all of it comes at once or bit by bit."""
+    with socket.create_connection((HOST, target.port), timeout=PATIENCE) as connection:
+        with suppress(ConnectionError):  # refused before the last byte
+            for start in range(0, len(data), piece):
+                connection.sendall(data[start : start + piece])
+        answers = received(connection)
+    assert statuses(answers)[-1] == status
+    assert problem(answers)["detail"] == reason
+
+
+def test_the_longest_headers_that_are_taken(target: Served) -> None:
+    close = b"Connection: close"
+    head = post(b"/predict", BODY, close, b"A: ").partition(b"\r\n\r\n")[0]
+    room = 65535 - (len(head) + 2 - len(b"POST  HTTP/1.1\r\n"))
+    for length, status in ((room, 200), (room + 1, 431)):
+        assert statuses(target.raw(post(b"/predict", BODY, close, b"A: " + b"b" * length))) == [status]
 
 
 def test_trailers_and_chunk_extensions_have_the_limit_of_headers(target: Served) -> None:
