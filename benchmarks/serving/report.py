@@ -17,6 +17,16 @@ from project.paths import ROOT
 
 PAGE = ROOT / "docs" / "serving-benchmark.md"
 OUR_PREDICT, SKETCH, HELLO = "ours, `/predict`", "the sketch", "hello world"
+TARGETS = (
+    (OUR_PREDICT, SKETCH, 0.8),
+    (OUR_PREDICT, "MLflow, scikit-learn", 80),
+    (OUR_PREDICT, "MLServer, ONNX", 8),
+    ("ours, Seldon V1", SKETCH, 0.6),
+    ("ours, Open Inference V2", SKETCH, 0.6),
+)
+"""Of single rows: whose rate over whose is at least what."""
+READY, WORKER = 1.0, 120
+"""Seconds to the first answer and MiB of a worker, at most."""
 PACKAGES = {
     OURS: ["uvicorn", "uvloop", "httptools", "msgspec", "onnxruntime", "numpy"],
     "fastapi": ["fastapi", "uvicorn", "onnxruntime"],
@@ -71,6 +81,7 @@ def write(found: Found, environments: Sequence[str], command: str) -> None:
             command=command,
             machine=_machine(),
             versions="\n".join(f"- {', '.join(versions(name, PACKAGES[name]))}" for name in environments),
+            targets=_targets(found),
             ready=f"{found.ready[OURS]:.2f}",
             worker=f"{found.worker:.0f}",
             scaling=_ratio(found.workers[2], found.workers[1]),
@@ -96,6 +107,28 @@ def _single(found: Found) -> str:
         rows.append((label, f"{median(each):,.0f}", *ratios, faster, *costs))
     heads = ("requests/s", "of the sketch", "of hello world", "ours is faster", "CPU µs", "ready after, s", "MiB")
     return _table(("server", *heads), rows)
+
+
+def _targets(found: Found) -> str:
+    rates = found.rates[1]
+    rows, missed = [], []
+    for label, other, least in TARGETS:
+        ratio = _median_ratio(rates[label], rates[other])
+        rows.append((f"{label} over {other}", f"at least {least:g}", _shown(ratio), _verdict(ratio >= least)))
+        if ratio < least:
+            most = _shown(_median_ratio(rates[HELLO], rates[other]))
+            missed.append(f"{label} over {other}: {_shown(ratio)}, not {least:g}; that of {HELLO} is {most}")
+    ready = found.ready[OURS]
+    rows.append(("ready, s", f"at most {READY:g}", f"{ready:.2f}", _verdict(ready <= READY)))
+    rows.append(
+        ("a worker's memory, MiB", f"at most {WORKER}", f"{found.worker:.0f}", _verdict(found.worker <= WORKER))
+    )
+    said = f"Missed in this run: {'. '.join(missed)}.\n" if missed else "None of them was missed in this run.\n"
+    return f"{_table(('what', 'target', 'measured', 'verdict'), rows)}\n\n{said}"
+
+
+def _verdict(met: bool) -> str:
+    return "met" if met else "**missed**"
 
 
 def _batches(found: Found) -> str:
@@ -127,10 +160,15 @@ def _layers(found: Found) -> str:
 
 
 def _ratio(rates: Sequence[float], others: Sequence[float] | None) -> str:
+    return _shown(_median_ratio(rates, others)) if others else "–"
+
+
+def _median_ratio(rates: Sequence[float], others: Sequence[float]) -> float:
     """The median of the ratios within a round: what slows the machine for seconds slows both."""
-    if not others:
-        return "–"
-    ratio = median(rate / other for rate, other in zip(rates, others, strict=True))
+    return median(rate / other for rate, other in zip(rates, others, strict=True))
+
+
+def _shown(ratio: float) -> str:
     return f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.2f}" if ratio < 2 else f"{ratio:.1f}"
 
 
