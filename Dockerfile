@@ -35,6 +35,8 @@ COPY models/heart_disease/ /bundle/
 RUN chmod -R a+rX /app /bundle && python -m compileall -q /app/serving
 
 FROM base AS serving
+# Python's converter of Python 2 keeps its grammars as pickles; nothing here needs it.
+RUN rm -rf /usr/local/lib/python3.11/lib2to3
 COPY --from=build-serving /opt/venv /opt/venv
 COPY --from=build-serving /app /app
 COPY --from=build-serving /bundle /bundle

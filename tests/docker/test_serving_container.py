@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -14,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from project.paths import ROOT
 from tests.docker.engine import ANSWER, BUNDLE, CONTAINED, Container, any_user, docker, free_port, inspected, running
 from tests.integration.object_store import BUCKET, object_store
 from tests.serving_bundle import heart_bundle
@@ -22,6 +25,7 @@ pytestmark = pytest.mark.docker
 
 OPEN = ("--open", "--published-on-loopback")
 EXAMPLE = json.loads((BUNDLE / "serving.json").read_bytes())["example"]
+CONTAINERS = (ROOT / "docs" / "container.md").read_text(encoding="utf-8")
 DIGEST = json.loads((BUNDLE / "manifest.json").read_bytes())["digest"]
 
 
@@ -33,8 +37,8 @@ def bare(image: str) -> Iterator[Container]:
 
 
 def key_of(container: Container) -> str:
-    """What it printed: one line on stdout before anything else."""
-    first = docker("logs", container.id).splitlines()[0]
+    """What it said: one line on stderr before anything else."""
+    first = logs(container.id).splitlines()[0]
     assert first.startswith("no keys were given; for this start send  X-API-Key: sk_")
     return first.rpartition(" ")[2]
 
@@ -54,6 +58,23 @@ def test_it_serves_the_reference_bundle_to_who_has_the_key_it_printed(
     answer = predicted(bare, {"x-api-key": key_of(bare)})
     assert (answer["model"], answer["version"]) == ("heart_disease", DIGEST[:12])
     assert answer["probability"] == pytest.approx(EXAMPLE["probabilities"][1], abs=1e-6)
+
+
+def test_the_documented_way_to_know_the_callers(image: str, tmp_path: Path) -> None:
+    """As a user who is not the image's own: the file of the keys is for its owner alone."""
+    (block,) = re.findall(r"^```sh needs=docker\n(.*serving\.keys add.*?)^```$", CONTAINERS, re.MULTILINE | re.DOTALL)
+    make, run = block.replace("\\\n", "").strip().splitlines()
+    made = subprocess.run(["bash", "-c", make.replace("keys.json", f"{tmp_path}/keys.json").replace("> key", "")],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    user = any_user()
+    os.chown(tmp_path / "keys.json", int(user), 0)
+    _, *given = shlex.split(run.replace("$(id -u)", user).replace("$PWD", str(tmp_path)))
+    at = given.index("heart-model:dev")
+    options = tuple(each for each in given[1:at] if each not in ("-p", "8000:8000"))
+    with running(image, *given[at + 1 :], options=options) as container:
+        assert container.request("POST", "/predict", EXAMPLE["row"])[0] == 401
+        assert predicted(container, {"x-api-key": made.stdout.strip()})["version"] == DIGEST[:12]
 
 
 def test_another_start_prints_another_key(bare: Container, image: str) -> None:
@@ -78,7 +99,7 @@ def test_it_logs_each_request_to_stdout(bare: Container) -> None:
     until = time.monotonic() + ANSWER
     found: list[int] = []
     while not found and time.monotonic() < until:
-        lines = [json.loads(line) for line in docker("logs", bare.id).splitlines()[1:]]
+        lines = [json.loads(line) for line in docker("logs", bare.id).splitlines()]
         found = [line["status"] for line in lines if line["route"] == "/health/live"]
     assert found == [200]
 

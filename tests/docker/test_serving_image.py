@@ -17,7 +17,9 @@ LOOK = """
 import importlib.metadata as metadata, json, os, pathlib
 roots = [pathlib.Path(root) for root in ("/app", "/bundle", "/opt", "/tmp", "/root", "/home", "/var/cache", "/mlflow")]
 paths = [path for root in roots if root.exists() and os.access(root, os.R_OK | os.X_OK) for path in root.rglob("*")]
+tops = [top for top in pathlib.Path("/").iterdir() if top.name not in ("proc", "sys", "dev")]
 print(json.dumps({
+    "pickles": [str(path) for top in tops for path in top.rglob("*.p*k*") if path.suffix in (".pkl", ".pickle")],
     "packages": [each.name.lower() for each in metadata.distributions() if "/opt/venv/" in str(each.locate_file(""))],
     "files": [str(path) for path in paths if path.is_file()],
     "writable": [str(path) for path in paths if not path.is_symlink() and os.access(path, os.W_OK)],
@@ -54,6 +56,7 @@ def test_no_file_is_a_pickle_a_cache_or_a_secret(inside: dict[str, Any]) -> None
     endings = (".pkl", ".pickle", ".joblib", ".npy", ".npz", ".pt", ".whl", ".key", ".env", ".netrc", ".git")
     parts = ("/.cache/", "/uv/", "/pip/", "/.git/", "/tests/", "/.env", "keys.json", "/.aws/")
     assert len(inside["files"]) > 1000
+    assert inside["pickles"] == []  # not in the base image either
     assert [path for path in inside["files"] if path.endswith(endings) or any(part in path for part in parts)] == []
 
 
