@@ -57,15 +57,21 @@ def training(session: Session, outputs: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def deployment(outputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The endpoint after a deployment run."""
+def deployment(outputs: Mapping[str, Any], since: str = "") -> dict[str, Any]:
+    """The endpoint after a deployment run, and under `alone` why nothing was beside its version since this time."""
     endpoint = outputs[f"deploy_champion.{Artifact.ENDPOINT}"].load()
+    alone = ""
+    if endpoint.plan is None and not endpoint.previous:
+        alone = "no other version served before"
+    elif endpoint.plan is None and endpoint.current.deployed_at < since:
+        alone = f"version {endpoint.current.version} served already"
     return {
         "url": endpoint.url,
         "version": endpoint.current.version,
         "digest": endpoint.current.digest,
         "example": dict(endpoint.example),
         "traffic": f"{endpoint.plan.mode.value}: {endpoint.plan.shares()}" if endpoint.plan else "",
+        "alone": alone,
     }
 
 

@@ -30,6 +30,20 @@ def test_an_empty_name_is_not_the_worked_example(command: str, capfd: pytest.Cap
         pytest.param(["stack"], "Missing command", id="the other"),
         pytest.param(["down", "--all", "--dataset", "penguins"], "give --dataset or --all, not both", id="one or all"),
         pytest.param(["predict", "--bundle", "none"], "Directory 'none' does not exist", id="no bundle"),
+        pytest.param(["deploy", "--share", "0"], "'--share': 0.0 is not in the range 0<x<100", id="no share"),
+        pytest.param(["deploy", "--share", "nan"], "'--share': nan is no number to go by", id="share that is none"),
+        pytest.param(["deploy", "--seconds", "inf"], "'--seconds': inf is no number to go by", id="for ever"),
+        pytest.param(
+            ["deploy", "--strategy", "shadow", "--share", "5"], "shadow takes no share; --strategy canary", id="shadow"
+        ),
+        pytest.param(
+            ["deploy", "--strategy", "ab", "--share", "5", "--share", "9"],
+            "ab takes 1 share; --strategy canary",
+            id="A/B",
+        ),
+        pytest.param(
+            ["deploy", "--strategy", "replace", "--seconds", "5"], "replace is not watched step by step", id="replace"
+        ),
     ],
 )
 def test_one_line_and_the_way_to_help(
