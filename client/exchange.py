@@ -42,12 +42,24 @@ def connection(url: str, key: str | None, timeout: float, verify: ssl.SSLContext
 
 
 def one(row: AnyRow) -> bytes:
-    """The body for one row."""
+    """The body for one row.
+
+    Raises:
+        TypeError: It is none.
+    """
+    if not isinstance(row, Row | Mapping):
+        raise TypeError(f"one row is a mapping or a Row, not {type(row).__name__}; predict_many takes several")
     return json.dumps(_plain(row)).encode()
 
 
 def many(rows: Sequence[AnyRow]) -> bytes:
-    """The body for several rows."""
+    """The body for several rows.
+
+    Raises:
+        TypeError: It is one row.
+    """
+    if isinstance(rows, Row | Mapping):
+        raise TypeError(f"several rows are a sequence, not {type(rows).__name__}; predict takes one")
     return json.dumps([_plain(row) for row in rows]).encode()
 
 

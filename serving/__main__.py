@@ -8,13 +8,15 @@ import sys
 from pathlib import Path
 
 from serving.access_options import access_arguments, add_access_options, complaint
+from serving.folder import WORKERS
 from serving.keys import SCOPES, new_entry, write_keys
-from serving.log_options import add_log_options, log_arguments
+from serving.log_options import add_log_options, log_arguments, log_complaint
 from serving.manifest import BundleRefused, BundleUnreachable
 from serving.source import add_source_options, direct_all_traffic, source_complaint
 from serving.supervisor import Supervisor
 from serving.tls import add_tls_options, tls_arguments, tls_of
 
+HIGHEST_PORT = 65535
 EXIT_CODES = {BundleRefused: 3, BundleUnreachable: 4}
 """Those of the project's commands; 1 for what the disk refuses."""
 
@@ -24,8 +26,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m serving", description=__doc__)
     parser.add_argument("--directory", type=Path, required=True, help="the endpoint's folder: traffic.json, logs")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=8000, help="TCP port (default: %(default)s)")
-    parser.add_argument("--grpc-port", type=int, help="TCP port of the Open Inference protocol over gRPC (none)")
+    parser.add_argument("--port", type=_port, default=8000, help="TCP port (default: %(default)s)")
+    parser.add_argument("--grpc-port", type=_port, help="TCP port of the Open Inference protocol over gRPC (none)")
     parser.add_argument("--workers", type=int, default=1, help="worker processes (default: %(default)s)")
     add_source_options(parser)
     add_log_options(parser)
@@ -33,8 +35,11 @@ def main() -> int:
     add_tls_options(parser)
     options = parser.parse_args()
     options.directory = options.directory.resolve()
-    few = "" if options.workers >= 1 else "--workers is at least 1"
-    problem = source_complaint(options) or complaint(options) or few
+    problem = source_complaint(options) or log_complaint(options) or complaint(options)
+    if options.workers < 1:
+        problem = problem or "--workers is at least 1"
+    if options.port and options.port == options.grpc_port:
+        problem = problem or "--port and --grpc-port are two ports"
     try:
         tls_of(options)
     except ValueError as error:
@@ -45,6 +50,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     try:
+        (options.directory / WORKERS).mkdir(parents=True, exist_ok=True)
         if options.bundle:
             direct_all_traffic(options)
         if not (options.open or options.keys or options.jwks):
@@ -62,9 +68,17 @@ def _one_time_key(directory: Path) -> Path:
     key, entry = new_entry("one-time", list(SCOPES), None)
     path = directory / "one-time-key.json"
     write_keys(path, [entry])
-    sys.stdout.write(f"no keys were given; for this start send  X-API-Key: {key}\n")
-    sys.stdout.flush()
+    sys.stderr.write(f"no keys were given; for this start send  X-API-Key: {key}\n")
     return path
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(
+            f"{text} is no port; it is a number from 1 to {HIGHEST_PORT}, or 0 for a free one"
+        )
+    return number
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from serving.cors import check_page
 from serving.http import Headers, Request
-from serving.keys import LEEWAY, SCOPES, Caller, KeyRing, TokenRefused, UnknownKey
+from serving.keys import JWT, LEEWAY, SCOPES, Caller, KeyRing, TokenRefused, UnknownKey
 from serving.limits import Buckets, Policy
 from serving.problems import Problem
 
@@ -120,7 +120,7 @@ class Access:
                 raise _unknown(str(error)) from error
         if caller is None:
             raise _unknown("the key is not known")
-        if caller.expires + (LEEWAY if caller.name.startswith("jwt:") else 0) <= time.time():
+        if caller.expires + (LEEWAY if caller.name.startswith(JWT) else 0) <= time.time():
             raise _unknown("the key has expired")
         return caller
 
@@ -142,7 +142,9 @@ class Access:
 
     def _check(self, caller: Caller, scope: str) -> None:
         if not caller.may(scope):
-            detail = f"the key of {caller.name} does not allow {scope!r}; it allows: {', '.join(sorted(caller.scopes))}"
+            allowed = ", ".join(sorted(caller.scopes)) or "nothing"
+            told = "a token says what it allows in `scope`" if caller.name.startswith(JWT) else ""
+            detail = f"the key of {caller.name} does not allow {scope!r}; it allows: {allowed}{told and f'; {told}'}"
             raise Problem(HTTPStatus.FORBIDDEN, "not-allowed", detail)
 
     def _take(self, policy: Policy, subject: str) -> float:

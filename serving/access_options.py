@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from ipaddress import ip_address, ip_network
 from math import inf
 from pathlib import Path
@@ -14,6 +15,8 @@ from serving.limits import Buckets, Policy
 
 RATE = 1000.0
 """Requests per second of each key and of each address, where keys are needed."""
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:]+\])(:[0-9]+)?")
+"""In small letters and without a path, as browsers send it: any other would match none."""
 REDIS_PASSWORD = "REDIS_PASSWORD"  # noqa: S105  the name of a variable, no password
 
 
@@ -50,13 +53,21 @@ def complaint(options: argparse.Namespace) -> str:
     if options.open and (options.keys or options.jwks):
         return "--open answers anyone; leave out --keys and --jwks, or --open"
     if options.open and not options.published_on_loopback and not _loopback(options.host):
-        return f"--open on {options.host} would answer the whole network; listen on 127.0.0.1, or give --keys FILE"
+        return (
+            f"--open on {options.host} would answer the whole network; listen on 127.0.0.1, or give --keys FILE; "
+            "in a container whose port is published on 127.0.0.1 alone add --published-on-loopback"
+        )
     if options.jwks and not (options.jwt_issuer and options.jwt_audience):
         return "--jwks needs --jwt-issuer and --jwt-audience: a token for somebody else must not open this"
     if not 0 <= (options.rate or 0) < inf or (options.burst is not None and options.burst < 1):
         return "--rate is at least 0, --burst at least 1"
     if options.redis and not options.redis.startswith(("redis://", "rediss://", "unix://")):
         return f"--redis {options.redis!r} is no address; write redis://HOST:PORT/0"
+    for origin in options.cors_origins:
+        if not ORIGIN.fullmatch(origin):
+            return (
+                f"--cors-origins {origin!r} is no origin as browsers send it; write https://HOST or https://HOST:PORT"
+            )
     try:
         access_of(options, None)
     except (ValueError, KeyFileError) as error:

@@ -16,12 +16,13 @@ from google.protobuf.message import DecodeError, Message
 from grpclib.const import Cardinality, Handler, Status
 from grpclib.encoding.base import CodecBase
 from grpclib.exceptions import GRPCError
-from grpclib.server import Server, Stream
+from grpclib.server import Stream
 
 from serving import open_inference_pb2 as pb
 from serving.app import App
 from serving.bundle import Model
-from serving.grpc_messages import receive
+from serving.grpc_connections import GrpcServer
+from serving.grpc_messages import receive, send
 from serving.http import Answer, Request, Route
 from serving.open_inference import Tensor, answer, described
 from serving.problems import Problem, malformed
@@ -141,7 +142,7 @@ class Service:
                 await stream.send_trailing_metadata(status=status, status_message=detail, metadata=told)
                 return
             await stream.send_initial_metadata(metadata=told)
-            await stream.send_message(response.body)
+            await send(stream, response.body)
 
         return call
 
@@ -161,9 +162,9 @@ class Service:
         await stream.send_message(said.SerializeToString())
 
 
-def grpc_server(app: App) -> Server:
+def grpc_server(app: App) -> GrpcServer:
     """A server that answers with the application; `start(sock=...)` begins."""
-    return Server([Service(app)], codec=Raw())
+    return GrpcServer([Service(app)], codec=Raw())
 
 
 def _parse(kind: Any, body: bytes) -> Any:

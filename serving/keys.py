@@ -24,6 +24,8 @@ from serving.log import LOGGER
 
 SCOPES = ("predict", "explain", "admin")
 """What a key may allow; `admin` sees the traffic table and may do everything else too."""
+JWT = "jwt:"
+"""Begins the name of a caller who has a JSON Web Token instead of a key."""
 LEEWAY = 30.0
 """Seconds that clocks may differ."""
 LONGEST = 36_500

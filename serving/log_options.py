@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from serving.request_log import Lines, RequestLog
 
 MEGABYTE = 1 << 20
 KEPT = 5
+SAMPLES = "samples.jsonl"
 
 
 def add_log_options(parser: argparse.ArgumentParser) -> None:
@@ -22,14 +24,30 @@ def add_log_options(parser: argparse.ArgumentParser) -> None:
         "--sample-rate",
         type=_share,
         default=0.01,
-        help="share of the requests kept in samples.jsonl with inputs and answers; 0: none (default: %(default)s)",
+        help=f"share of the requests kept in {SAMPLES} with inputs and answers; 0: none (default: %(default)s)",
     )
     parser.add_argument(
         "--log-megabytes",
-        type=int,
+        type=_megabytes,
         default=20,
         help=f"of a log file; {KEPT} files are kept of each (default: %(default)s)",
     )
+
+
+def log_complaint(options: argparse.Namespace) -> str:
+    """What is wrong with the options; nothing if all is well."""
+    name, path = options.request_log, options.directory / options.request_log
+    if name in ("-", "none"):
+        return ""
+    if path.is_dir() or not name:
+        return f"--request-log {name!r} is a folder; name a file in it"
+    if path.name == SAMPLES and path.parent == options.directory:
+        return f"--request-log {name!r} is where sampled inputs go; choose another name"
+    if path.parent != options.directory and not os.access(path.parent, os.W_OK | os.X_OK):
+        return (
+            f"--request-log {name!r}: {path.parent} is no folder that can be written; make it, or log to stdout with -"
+        )
+    return ""
 
 
 def log_arguments(options: argparse.Namespace) -> list[str]:
@@ -43,8 +61,15 @@ def log_of(options: argparse.Namespace) -> RequestLog:
     most = options.log_megabytes * MEGABYTE
     name, folder = options.request_log, options.directory
     requests = None if name == "none" else Lines(Path(name) if name == "-" else folder / name, most, KEPT)
-    samples = Lines(folder / "samples.jsonl", most, KEPT) if options.sample_rate else None
+    samples = Lines(folder / SAMPLES, most, KEPT, mode=0o600) if options.sample_rate else None
     return RequestLog(requests, samples, options.sample_rate)
+
+
+def _megabytes(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no size of a file; it is at least 1")
+    return value
 
 
 def _share(text: str) -> float:

@@ -53,7 +53,8 @@ class Manifest:
         except (ValueError, KeyError, TypeError) as error:
             raise BundleRefused(f"bundle {bundle}: no readable {MANIFEST}: {error!r}") from None
         if version != FORMAT:
-            raise BundleRefused(f"bundle {bundle}: format {version}, this server reads {FORMAT}")
+            way = "serve it with the version of the server that its format came with, or train it again with this one"
+            raise BundleRefused(f"bundle {bundle}: format {version}, this server reads {FORMAT}; {way}")
         pairs = "".join(f"{name} {value}\n" for name, value in sorted(files.items()))
         if sha256(pairs.encode()) != stated or stated != (digest or stated):
             expected = str(digest or stated)[:12]

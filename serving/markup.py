@@ -13,7 +13,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
-HEADERS = ((b"content-security-policy", POLICY.encode()), (b"cache-control", b"no-cache"))
+HEADERS = ((b"content-security-policy", POLICY.encode()),)
 
 
 class Markup(str):
@@ -68,4 +68,4 @@ def page(title: str, script: str, *body: Markup) -> Answer:
         tag("script", src=address(script), defer=True),
     )
     document = f"<!doctype html>{tag('html', head, tag('body', *body), lang='en')}"
-    return Answer(document.encode(), content_type=b"text/html; charset=utf-8", headers=HEADERS)
+    return Answer(document.encode(), content_type=b"text/html; charset=utf-8", headers=HEADERS, cache=b"no-cache")

@@ -42,7 +42,7 @@ class Metrics:
         self._tallies: dict[tuple[str, str], Tally] = {}
         self.responses: Counter[tuple[str, int]] = Counter()
         self.lost = 0
-        """Lines of the request log that were dropped."""
+        """Lines of the request log and of the samples that were dropped."""
 
     def of(self, model: Model) -> Tally:
         """The tally of a model version, kept when the version stops serving: a counter never falls."""
@@ -161,7 +161,11 @@ def exposition(snapshots: Iterable[Mapping[str, Any]], serving: Sequence[Model])
             "http_responses_total", "counter", "Responses, by route and status.", ("route", "status"), totals.responses
         ),
         *_family(
-            "request_log_lost_total", "counter", "Lines of the request log that were dropped.", (), {(): totals.lost}
+            "request_log_lost_total",
+            "counter",
+            "Lines of the request log and of the samples that were dropped.",
+            (),
+            {(): totals.lost},
         ),
     ]
     return "\n".join([*lines, ""]).encode()

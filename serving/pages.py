@@ -25,7 +25,7 @@ def _once(make: Callable[[Model], Answer]) -> Handler:
         kept = made.get(model)
         if kept is None:
             kept = made[model] = make(model)
-        return Answer(kept.body, content_type=kept.content_type, headers=kept.headers)
+        return Answer(kept.body, content_type=kept.content_type, headers=kept.headers, cache=kept.cache)
 
     return answer
 

@@ -34,10 +34,11 @@ class Lines:
         path: The file; `-` is standard output, which is not turned over.
         most: Bytes in a file.
         kept: Files, this one included.
+        mode: Who may read and write a new file.
     """
 
-    def __init__(self, path: Path, most: int, kept: int) -> None:
-        self.path, self.most, self.kept = path, most, kept
+    def __init__(self, path: Path, most: int, kept: int, mode: int = 0o644) -> None:
+        self.path, self.most, self.kept, self.mode = path, most, kept, mode
         self.lost = 0
         self._lines: list[bytes] = []
         self._size = 0
@@ -70,20 +71,24 @@ class Lines:
     def _write(self, lines: list[bytes]) -> None:
         if not lines:
             return
+        text = b"".join(lines)
         try:
             if self.path == Path("-"):
-                os.write(1, b"".join(lines))
+                os.write(1, text)
                 return
             with self.path.with_name(f".{self.path.name}.lock").open("a") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 with suppress(FileNotFoundError):
-                    if self.path.stat().st_size > self.most:
+                    if self.path.stat().st_size + len(text) > self.most:
                         self._turn_over()
-                with self.path.open("ab") as file:
-                    file.write(b"".join(lines))
+                with open(self.path, "ab", opener=self._opened) as file:
+                    file.write(text)
         except OSError as error:
             self.lost += len(lines)
             LOGGER.error("%s can not be written, %d lines are lost: %s", self.path, len(lines), error.strerror)
+
+    def _opened(self, path: str, flags: int) -> int:
+        return os.open(path, flags, self.mode)
 
     def _turn_over(self) -> None:
         """Rename every file to the next number; what had the last is gone."""
@@ -109,7 +114,7 @@ class RequestLog:
 
     @property
     def lost(self) -> int:
-        """Lines that were dropped."""
+        """Lines of both that were dropped."""
         return sum(lines.lost for lines in (self.requests, self.samples) if lines)
 
     def answered(self, request_id: str, route: str, status: int, seconds: float, version: str, rows: int) -> None:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from errno import EADDRINUSE
 from pathlib import Path
 
 from serving.counters import retire
@@ -70,11 +71,12 @@ class Supervisor:
         """Serve until SIGTERM or SIGINT; the exit code is 0, or 1 if the port is not free."""
         start_logging()
         listeners = []
-        for port in (self.port, self.grpc_port):
+        for option, port in (("--port", self.port), ("--grpc-port", self.grpc_port)):
             try:
                 listeners += [self._listen(port)] if port is not None else []
             except OSError as error:
-                LOGGER.error("can not listen on %s:%d: %s", self.host, port, error.strerror)
+                taken = f"; stop what listens there, or choose another {option}" if error.errno == EADDRINUSE else ""
+                LOGGER.error("can not listen on %s:%d: %s%s", self.host, port, error.strerror, taken)
                 return 1
         listener = listeners[0]
         alive_read, alive_write = os.pipe()

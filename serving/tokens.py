@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import jwt
 
-from serving.keys import LEEWAY, SCOPES, Caller, TokenRefused, UnknownKey
+from serving.keys import JWT, LEEWAY, SCOPES, Caller, TokenRefused, UnknownKey
 from serving.log import LOGGER
 
 ALGORITHMS = {"RSA": "RS256", "EC": "ES256", "OKP": "EdDSA"}
@@ -119,7 +119,9 @@ class Tokens:
             next(iter(self._keys.values())) if kid is None and len(self._keys) == 1 else None
         )
         if found is None:
-            raise UnknownKey("the token is signed by a key that is not known here")
+            if kid is None:
+                raise UnknownKey(f"the token names no key (`kid`), and {len(self._keys)} sign here")
+            raise UnknownKey(f"the token is signed by the key {kid!r:.80}, which is not known here")
         try:
             claims = jwt.decode(
                 token,
@@ -134,7 +136,7 @@ class Tokens:
             raise TokenRefused(f"the token is refused: {error}") from None
         except (OverflowError, RecursionError):
             raise TokenRefused("the token is refused: its claims can not be read") from None
-        caller = Caller(f"jwt:{ascii(claims.get('sub', 'token'))[1:-1]}", _scopes(claims), float(claims["exp"]))
+        caller = Caller(f"{JWT}{ascii(claims.get('sub', 'token'))[1:-1]}", _scopes(claims), float(claims["exp"]))
         if len(self._verified) >= REMEMBERED:
             self._verified.clear()
         self._verified[digest] = caller

@@ -55,12 +55,12 @@ class Served:
 
     @property
     def key(self) -> str:
-        """The one-time key that it printed at its start."""
-        return self.printed().split("X-API-Key: ")[1].split()[0]
+        """The one-time key that it said at its start."""
+        return self.log().split("X-API-Key: ")[1].split()[0]
 
     def post(self, path: str, body: object) -> Any:
         """The answer as JSON, asked for with the one-time key where there is one."""
-        return self.ask(path, body, {"x-api-key": self.key} if "X-API-Key" in self.printed() else None).json
+        return self.ask(path, body, {"x-api-key": self.key} if "X-API-Key" in self.log() else None).json
 
     def ask(
         self,
@@ -130,7 +130,7 @@ class Served:
         return (self.folder / "server.log").read_text()
 
     def printed(self) -> str:
-        """What the server said on standard output; kept outside its folder, which must not hold the key."""
+        """What the server said on standard output."""
         return _output(self.folder).read_text()
 
 

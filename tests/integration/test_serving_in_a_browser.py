@@ -126,14 +126,17 @@ def test_three_classes(penguins: Served, browser: Browser) -> None:
 @pytest.mark.parametrize("path", ["/", "/docs"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_phone(open_server: Served, browser: Browser, path: str, scheme: str) -> None:
-    shown(browser, f"{open_server.url}{path}", 390, phone=True, scheme=scheme)
+    shown(browser, f"{open_server.url}{path}", 375, phone=True, scheme=scheme)
     if path == "/":
         browser.click("Fill in the example")
         browser.click("Predict")
         browser.wait_for("What moved it")
     else:
         browser.value("document.querySelectorAll('details').forEach(each => { each.open = true; })")
-    assert wide(browser) == 390
+    assert wide(browser) == 375
+    cut = "[...document.querySelectorAll('.wide')].filter(each => each.scrollWidth > each.clientWidth)"
+    hint = "getComputedStyle(each.querySelector('caption'), '::after').content"
+    assert set(browser.value(f"{cut}.map(each => {hint})")) == {'" · scroll sideways for more"'}
     heights = browser.value("[...document.querySelectorAll('input, select, button')].map(each => each.offsetHeight)")
     assert min(height for height in heights if height) >= 44  # what a thumb hits
     assert float(browser.value("parseFloat(getComputedStyle(document.querySelector('input')).fontSize)")) >= 16

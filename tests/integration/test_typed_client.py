@@ -154,6 +154,15 @@ def test_a_refusal_names_field_value_and_what_is_allowed(served: Served) -> None
     assert str(refused.value) == "row 2: age is 200; allowed: a number from 0 to 120"
 
 
+def test_several_rows_are_asked_for_by_another_name(served: Served) -> None:
+    several: Any = [ROW, ROW]
+    with Client(served.url, served.key) as client:
+        with pytest.raises(TypeError, match="one row is a mapping or a Row, not list; predict_many takes several"):
+            client.predict(several)
+        with pytest.raises(TypeError, match="several rows are a sequence, not dict; predict takes one"):
+            client.predict_many(ROW)  # type: ignore[arg-type]
+
+
 def test_keys(served: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with Client(served.url) as client, pytest.raises(NotKnown, match="send an API key"):
         client.predict(ROW)

@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
 from serving.http import Request
 from serving.keys import Caller, TokenRefused, UnknownKey
 from serving.tokens import Tokens
+from tests.served import Served, served
+from tests.serving_bundle import ROW
 
 ISSUER, AUDIENCE = "https://issuer.example", "heart"
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -54,6 +56,16 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server that two keys open."""
+    folder = tmp_path_factory.mktemp("guarded")
+    (folder / "jwks.json").write_text(json.dumps({"keys": [entry(RSA, "RS256", "rsa"), entry(EC, "ES256", "ec")]}))
+    options = ("--jwks", str(folder / "jwks.json"), "--jwt-issuer", ISSUER, "--jwt-audience", AUDIENCE)
+    with served(folder / "endpoint", *options, is_open=False) as server:
+        yield server
+
+
 @pytest.fixture
 def tokens(file: Path) -> Tokens:
     return Tokens(str(file), ISSUER, AUDIENCE)
@@ -64,6 +76,33 @@ def accepted(tokens: Tokens, token: str) -> Caller | None:
         return tokens.caller(token.encode())
     except TokenRefused:
         return None
+
+
+@pytest.mark.parametrize(
+    ("header", "stated", "status", "says"),
+    [
+        pytest.param({}, {}, 401, "the token names no key (`kid`), and 2 sign here", id="no kid"),
+        pytest.param(
+            {"kid": "x" * 200}, {}, 401, "signed by the key '" + "x" * 79 + ", which is not known here", id="other kid"
+        ),
+        pytest.param(
+            {"kid": "ec"},
+            {"scope": ""},
+            403,
+            "it allows: nothing; a token says what it allows in `scope`",
+            id="no scope",
+        ),
+        pytest.param({"kid": "ec"}, {"exp": 1}, 401, "the token is refused: Signature has expired", id="too old"),
+        pytest.param({"kid": "ec"}, {}, 200, "", id="one that is good"),
+    ],
+)
+def test_a_server_says_what_is_wrong_with_a_token(
+    guarded: Served, header: dict[str, str], stated: dict[str, Any], status: int, says: str
+) -> None:
+    token = jwt.encode(claims(**stated), EC, "ES256", headers=header)
+    answer = guarded.ask(body=ROW, headers={"authorization": f"Bearer {token}"})
+    assert answer.status == status
+    assert says in answer.json.get("detail", "")
 
 
 def test_a_public_key_is_no_secret(tokens: Tokens, file: Path) -> None:

@@ -1,0 +1,123 @@
+"""What the command line refuses, and what the server does with the options that it takes."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from project.paths import ROOT
+from tests.served import HOST, PATIENCE, Served, served, until
+from tests.serving_bundle import ROW
+
+
+def start(folder: Path, *options: str) -> tuple[int, list[str]]:
+    """Exit code and stderr of a server that does not serve."""
+    command = [sys.executable, "-m", "serving", "--directory", str(folder), *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    return done.returncode, done.stderr.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        pytest.param(["--port", "99999"], "--port: 99999 is no port; it is a number from 1 to 65535", id="port"),
+        pytest.param(["--grpc-port", "99999"], "--grpc-port: 99999 is no port", id="gRPC port"),
+        pytest.param(["--port", "-1"], "--port: -1 is no port", id="negative port"),
+        pytest.param(["--port", "81", "--grpc-port", "81"], "--port and --grpc-port are two ports", id="one port"),
+        pytest.param(["--cors-origins", "foo"], "--cors-origins 'foo' is no origin", id="no origin"),
+        pytest.param(["--cors-origins", "https://a.example/"], "'https://a.example/' is no origin", id="with a path"),
+        pytest.param(["--cors-origins", "https://A.example"], "'https://A.example' is no origin", id="in capitals"),
+        pytest.param(["--cors-origins", "*"], "'*' is no origin", id="every origin"),
+        pytest.param(["--log-megabytes", "0"], "--log-megabytes: 0 is no size of a file", id="no log file"),
+        pytest.param(["--request-log", "/none/x"], "/none is no folder that can be written", id="no folder"),
+        pytest.param(["--request-log", "sub/x"], "sub is no folder that can be written", id="no folder below"),
+        pytest.param(["--request-log", "/tmp"], "'/tmp' is a folder", id="a folder"),
+        pytest.param(["--request-log", ""], "'' is a folder", id="no name"),
+        pytest.param(["--request-log", "samples.jsonl"], "is where sampled inputs go", id="the samples"),
+        pytest.param(
+            ["--bundle", "b", "--version", "a/b"], "--version 'a/b' can not stand in an address", id="version"
+        ),
+        pytest.param(["--host", "0.0.0.0"], "alone add --published-on-loopback", id="open to all"),  # noqa: S104
+    ],
+)
+def test_an_option_that_makes_no_sense_is_one_line(tmp_path: Path, options: list[str], says: str) -> None:
+    code, said = start(tmp_path / "endpoint", "--open", *options)
+    assert (code, says in said[-1]) == (2, True), said
+    assert not [line for line in said if "Traceback" in line]
+
+
+def test_a_port_that_somebody_has(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind((HOST, 0))
+        other.listen()
+        port = other.getsockname()[1]
+        code, said = start(tmp_path / "endpoint", "--open", "--port", str(port))
+        assert code == 1
+        says = f"can not listen on {HOST}:{port}: Address already in use; stop what listens there, or choose another "
+        assert json.loads(said[-1])["message"] == f"{says}--port"
+        code, said = start(tmp_path / "endpoint", "--open", "--port", "0", "--grpc-port", str(port))
+        assert (code, json.loads(said[-1])["message"]) == (1, f"{says}--grpc-port")
+
+
+def test_an_endpoint_that_is_not_there_yet(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "serving",
+        "--directory",
+        str(tmp_path / "new" / "endpoint"),
+        "--open",
+        "--port",
+        "0",
+    ]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as server:
+        until((tmp_path / "new" / "endpoint" / "server.json").exists)
+        server.terminate()
+        assert server.wait(PATIENCE) == 0
+
+
+@pytest.fixture(scope="module")
+def logging(tmp_path_factory: pytest.TempPathFactory) -> Served:
+    """The folder of a server that kept many samples in small files."""
+    folder = tmp_path_factory.mktemp("endpoint")
+    body = json.dumps(ROW).encode().ljust(60_000)
+    with served(folder, "--sample-rate", "1", "--log-megabytes", "1") as server:
+        connection = http.client.HTTPConnection(HOST, server.port, timeout=PATIENCE)
+        for _ in range(150):
+            connection.request("POST", "/predict", body, {"content-type": "application/json"})
+            response = connection.getresponse()
+            assert response.read()
+            assert response.status == 200
+        connection.close()
+        return server
+
+
+def test_no_log_file_is_larger_than_it_may_be(logging: Served) -> None:
+    sizes = {path.name: path.stat().st_size for path in logging.folder.glob("samples.jsonl*")}
+    assert len(sizes) > 2
+    assert max(sizes.values()) <= 1 << 20, sizes
+
+
+def test_nobody_else_may_read_the_samples(logging: Served) -> None:
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in logging.folder.glob("samples.jsonl*")}
+    assert modes == {0o600}
+
+
+@pytest.mark.parametrize(
+    ("path", "cache"),
+    [("/", "no-cache"), ("/docs", "no-cache"), ("/health", "no-store"), ("/openapi.json", "no-store")],
+)
+def test_an_answer_says_once_how_long_it_may_be_kept(open_server: Served, path: str, cache: str) -> None:
+    for _ in range(2):  # a page is made once
+        connection = http.client.HTTPConnection(HOST, open_server.port, timeout=PATIENCE)
+        connection.request("GET", path)
+        headers = connection.getresponse().getheaders()
+        connection.close()
+        assert [value for name, value in headers if name.lower() == "cache-control"] == [cache]
