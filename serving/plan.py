@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from serving.bundle import Model
 from serving.guard import Bounds, Watch
@@ -89,10 +92,16 @@ class Traffic:
         """Whether this server can follow the plan.
 
         Raises:
-            BundleRefused: Another mode, or weights that do not go with the mode.
+            BundleRefused: Another mode, weights that do not go with the mode, or values of other types.
         """
+        try:  # a text where a number should be would fail a request, long after the plan was accepted
+            msgspec.convert(self.sticky, str)
+            msgspec.convert(asdict(self.guard) if self.guard else None, Bounds | None)
+        except msgspec.ValidationError as error:
+            raise BundleRefused(f"no plan of this server: {error}") from None
         answering = sum(weight > 0 for weight in self.weights.values())
-        if self.mode not in MODES or not answering or (answering > 1 and self.mode not in SHARED):
+        numbers = all(0 <= weight < math.inf for weight in self.weights.values())
+        if self.mode not in MODES or not answering or not numbers or (answering > 1 and self.mode not in SHARED):
             raise BundleRefused(f"no plan of this server: {self.mode!r} with weights {dict(self.weights)}")
 
     def located(self, version: str) -> Located:

@@ -44,15 +44,17 @@ class TrafficTable:
         beside it as all others do.
         """
         if self._plan is None:
-            with suppress(BundleRefused):  # there is none before the first one, and its bundles may be gone
+            with suppress(Exception):  # there is none before the first one, and its bundles may be gone
                 self._follow(Traffic.read(self.directory / ACCEPTED))
         before = self._plan
         try:
             traffic = Traffic.read(self.directory / TRAFFIC)
             self.generation = traffic.generation  # also where it is refused: the deployer waits to hear of this one
             self._follow(traffic)
-        except BundleRefused as error:
-            self.error = str(error)
+        except Exception as error:  # noqa: BLE001  whatever a plan or a bundle has in it, what serves goes on
+            if not isinstance(error, BundleRefused):
+                LOGGER.exception("generation %d", self.generation)
+            self.error = str(error) if isinstance(error, BundleRefused) else f"can not be followed: {error!r}"
             if before is not None:
                 self._follow(before)  # a challenger of it may have been withdrawn
             return

@@ -138,6 +138,33 @@ def test_a_worker_that_can_load_nothing_leaves_the_requests_to_those_that_can(
     assert answers(pair) == {(200, "v2")}
 
 
+def without_codes(contract: dict[str, Any], serving: dict[str, Any]) -> None:
+    next(each for each in contract["features"] if each["name"] == "cp").update(codes=[], labels=[])
+
+
+@pytest.mark.parametrize(
+    ("plan", "says"),
+    [
+        pytest.param({"mode": "ab", "sticky": 5}, "Expected `str`, got `int`", id="a header that is none"),
+        pytest.param(
+            {"mode": "canary", "guard": {**CANARY, "slow": "x"}},
+            "Expected `float`, got `str` - at `$.slow`",
+            id="no bound",
+        ),
+        pytest.param({"mode": "canary", "weights": {"v1": 100, "v2": -1}}, "no plan of this server", id="negative"),
+        pytest.param({"mode": "canary", "weights": {"v1": 1, "v2": 1e999}}, "no plan of this server", id="infinite"),
+        pytest.param({"mode": "replace", "weights": {"odd": 100}}, "can not be followed: IndexError", id="odd bundle"),
+    ],
+)
+def test_a_plan_with_anything_in_it_is_refused(pair: Served, tmp_path: Path, plan: dict[str, Any], says: str) -> None:
+    pair.bundles["odd"] = changed(tmp_path / "odd", without_codes)
+    pair.plan(**{"weights": {"v1": 50, "v2": 50}, **plan})
+    assert [says in each["error"] for each in pair.acknowledged()] == [True, True], pair.acknowledged()
+    assert answers(pair) == {(200, "v1")}
+    pair.plan("replace", {"v2": 100})
+    assert answers(pair, 5) == {(200, "v2")}
+
+
 def test_a_challenger_is_withdrawn_also_while_a_later_plan_is_refused(tmp_path: Path, bundles: dict[str, Path]) -> None:
     with served(tmp_path / "endpoint", bundles=bundles) as server:
         server.plan("canary", {"v1": 50, "v2": 50}, guard=CANARY)
