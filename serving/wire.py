@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from httptools import HttpParserError
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from serving.dispatch import direct
@@ -56,6 +56,7 @@ class Protocol(HttpToolsProtocol):
         self._flushed = self.loop.time()
         self._since = self.loop.time()
         self._stopping = False
+        self._offered = False
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; end a request whose headers have no end."""
@@ -63,7 +64,8 @@ class Protocol(HttpToolsProtocol):
             return
         self._came = len(data)
         self._framing += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._feed(data)
         if self._head >= 0:
             self._head = self._head + len(data) if self._begun else 0
         if self._head > MAX_HEAD:
@@ -97,6 +99,9 @@ class Protocol(HttpToolsProtocol):
             self._refuse_head()
             return
         given = dict(self.headers)
+        if b"upgrade" in given and self.parser.should_upgrade():
+            self._offered = True
+            return
         length = given.get(b"content-length", b"")
         if (
             length.isdigit()
@@ -131,7 +136,7 @@ class Protocol(HttpToolsProtocol):
         """The request is whole."""
         self._begun, given, found = 0.0, self._given, self._found
         if given is None or found is None:
-            if not self.transport.is_closing():
+            if not self._offered and not self.transport.is_closing():
                 super().on_message_complete()
             return
         self._given = None
@@ -179,6 +184,26 @@ class Protocol(HttpToolsProtocol):
     def _close_idle(self) -> None:
         if not self._begun and (self.cycle is None or self.cycle.response_complete):
             self.transport.close()
+
+    def _feed(self, data: bytes) -> None:
+        """Parse. What follows a request that offers another protocol (HTTP/2, say) the parser takes for that one."""
+        try:
+            while True:
+                try:
+                    return self.parser.feed_data(data)
+                except HttpParserUpgrade as met:
+                    if not self._offered:
+                        return self._refuse(HTTPStatus.BAD_REQUEST, "this is no proxy")
+                    data = self._without_offer() + data[met.args[0] :]
+        except HttpParserError:
+            self.send_400_response("")
+
+    def _without_offer(self) -> bytes:
+        """The head of the request at hand for a new parser, so that it is answered in HTTP/1.1 (RFC 9110, 7.8)."""
+        start = b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        rest = [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser, self._offered = HttpRequestParser(self), False
+        return b"\r\n".join((start, *rest, b"", b""))
 
     def _head_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)

@@ -130,6 +130,30 @@ def test_trailers_and_chunk_extensions_have_the_limit_of_headers(target: Served)
     assert statuses(target.raw(chunked + small + b"0\r\n\r\n")) == [200]
 
 
+H2C = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA")
+WEBSOCKET = (b"Connection: keep-alive, Upgrade", b"Upgrade: websocket")
+
+
+@pytest.mark.parametrize("offer", [H2C, WEBSOCKET])
+@pytest.mark.parametrize("path", [b"/predict", b"/explain"])
+@pytest.mark.parametrize("piece", [7, 1 << 20])
+def test_an_offer_of_another_protocol_is_declined(
+    target: Served, offer: tuple[bytes, ...], path: bytes, piece: int
+) -> None:
+    """Java's own client offers HTTP/2 with its first request, whose body is in HTTP/1.1."""
+    data = post(path, BODY, *offer) + post(path, BODY, *offer) + b"GET /health HTTP/1.1\r\nHost: x\r\n"
+    data += b"\r\n".join((*offer, b"", b"")) + post(b"/predict", b"{}", b"Connection: close")
+    with socket.create_connection((HOST, target.port), timeout=PATIENCE) as connection:
+        for start in range(0, len(data), piece):
+            connection.sendall(data[start : start + piece])
+        assert statuses(received(connection)) == [200, 200, 200, 422]
+
+
+def test_a_proxy_is_asked_for_in_vain(target: Served) -> None:
+    answers = target.raw(b"CONNECT / HTTP/1.1\r\nHost: x\r\n\r\n" + post(b"/predict", BODY), half_close=False)
+    assert statuses(answers) == [400]
+
+
 @pytest.mark.parametrize("path", [b"/predict", b"/explain", b"/api/v1.0/predictions"])
 def test_a_client_that_closes_its_side_still_gets_its_answer(target: Served, path: bytes) -> None:
     body = json.dumps({"data": {"ndarray": [list(ROW.values())]}}).encode() if b"api" in path else BODY
