@@ -31,6 +31,18 @@ class Connection(H2Protocol):
         self._look_again.cancel()
         super().connection_lost(exc)
 
+    def pause_writing(self) -> None:
+        """Read no more of a client that does not read: what it asks for would be kept for it in memory."""
+        super().pause_writing()
+        if not self.connection.is_closing():
+            self.connection._transport.pause_reading()  # noqa: SLF001  grpclib pauses nothing
+
+    def resume_writing(self) -> None:
+        """Read on."""
+        super().resume_writing()
+        if not self.connection.is_closing():
+            self.connection._transport.resume_reading()  # noqa: SLF001  the same
+
     def _look(self) -> None:
         now = self._loop.time()
         if self.processor.streams:

@@ -133,8 +133,13 @@ class Supervisor:
             if slot.process is None and slot.due <= time.monotonic():
                 # A SIGHUP that arrives while a worker starts must wait for its handler, not kill it.
                 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
-                slot.process = subprocess.Popen(command, pass_fds=inherited, stdin=subprocess.DEVNULL)
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+                try:
+                    slot.process = subprocess.Popen(command, pass_fds=inherited, stdin=subprocess.DEVNULL)
+                except OSError as error:  # no memory, process or descriptor left: the workers that live must not go too
+                    slot.due = time.monotonic() + SLOWEST_RESTART
+                    LOGGER.error("no worker can be started, again in %.1f s: %s", SLOWEST_RESTART, error)
+                finally:
+                    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
                 slot.started = time.monotonic()
 
     def _reap(self) -> None:

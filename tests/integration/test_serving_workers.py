@@ -116,6 +116,20 @@ def test_what_waits_to_be_accepted_survives_all_workers(pair: Pair) -> None:
     assert not set(before) & set(pair.supervisor.children())
 
 
+def test_a_worker_that_can_not_be_started_is_tried_again(pair: Pair) -> None:
+    """There may be no descriptor, process or memory left, as in a container with too few of them."""
+    victim, other = pair.supervisor.children()
+    most = pair.supervisor.rlimit(psutil.RLIMIT_NOFILE)
+    pair.supervisor.rlimit(psutil.RLIMIT_NOFILE, (pair.supervisor.num_fds() - 1, most[1]))
+    victim.kill()
+    victim.wait(60)
+    assert [pair.ask() for _ in range(10)] == [200] * 10
+    until(lambda: pair.supervisor.children() == [other])
+    assert [pair.ask() for _ in range(10)] == [200] * 10
+    pair.supervisor.rlimit(psutil.RLIMIT_NOFILE, most)
+    until(lambda: len(pair.supervisor.children()) == 2)
+
+
 def test_a_limit_holds_for_all_workers_and_outlives_one(pair: Pair) -> None:
     assert [pair.ask() for _ in range(BURST // 2)] == [200] * (BURST // 2)
     pair.supervisor.children()[0].kill()

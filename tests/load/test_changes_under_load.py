@@ -96,7 +96,7 @@ BAD: dict[Callable[[Path], None], str] = {
     corrupted: "does not match its sha256",
     half_written: "does not match its sha256",
     half_a_manifest: "no readable manifest.json",
-    of_a_newer_format: "format 2, this server reads 1",
+    of_a_newer_format: "format 2, this server reads 1; serve it with",
     with_the_contract_of_another: "can not predict its own example",
     whose_graph_takes_other_columns: "can not predict its own example",
 }

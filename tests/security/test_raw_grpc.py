@@ -19,6 +19,8 @@ from tests.served import HOST, PATIENCE, Served
 
 IDLE = 2 * PATIENCE
 """Seconds after which a test takes a connection to be kept for ever."""
+MOST = 32 << 20
+"""Bytes that no kernel buffers between two processes."""
 LIVE = b"\0\0\0\0\0" + pb.ServerLiveRequest().SerializeToString()
 
 
@@ -117,3 +119,18 @@ def test_who_is_idle_or_slow_is_sent_away(target: Served) -> None:
         assert slow.result() == b"4"  # DEADLINE_EXCEEDED
         assert mute.result().endswith(b"\0\0\0\0")  # GOAWAY with no error
     assert target.descriptors() < before + 2
+
+
+@pytest.mark.slow
+def test_a_client_that_asks_and_does_not_read_is_not_read_either(target: Served) -> None:
+    """What waits for it is what the kernel's buffers hold, and nothing in the server's memory."""
+    with socket.create_connection((HOST, target.grpc_port), timeout=PATIENCE) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0")
+        connection.settimeout(10)
+        sent, pings = 0, (b"\0\0\x08\x06\0\0\0\0\0" + b"pingpong") * 4096
+        with suppress(TimeoutError):
+            while sent < MOST:
+                sent += connection.send(pings)
+        assert sent < MOST
+    assert target.ask("/health/live").status == 200

@@ -72,7 +72,8 @@ def test_a_manifest_that_lies_about_its_digest_is_refused(copy: tuple[Path, str]
 def test_a_newer_format_is_refused(copy: tuple[Path, str]) -> None:
     manifest = json.loads((copy[0] / "manifest.json").read_bytes())
     (copy[0] / "manifest.json").write_text(json.dumps({**manifest, "format": 2}))
-    assert refusal(*copy) == "format 2, this server reads 1"
+    way = "serve it with the version of the server that its format came with, or train it again with this one"
+    assert refusal(*copy) == f"format 2, this server reads 1; {way}"
 
 
 def test_no_bundle_at_all(tmp_path: Path) -> None:
