@@ -50,7 +50,8 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     try:
-        (options.directory / WORKERS).mkdir(parents=True, exist_ok=True)
+        options.directory.mkdir(parents=True, exist_ok=True)
+        (options.directory / WORKERS).mkdir(exist_ok=True)
         if options.bundle:
             direct_all_traffic(options)
         if not (options.open or options.keys or options.jwks):
