@@ -32,6 +32,7 @@ from serving.s3 import pull
 from serving.source import add_source_options, source_complaint
 from tabular.bundle import digest_of, sha256
 from tests.integration.object_store import BUCKET, object_store
+from tests.served import until
 
 BUNDLE = ROOT / "models" / "heart_disease"
 PREFIX = "models/heart_disease"
@@ -147,6 +148,9 @@ def test_a_model_that_fails_its_own_example_is_unhealthy_also_over_tls(tmp_path:
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as server:
         try:
             port_of(folder, server)
+            until(
+                lambda: [*folder.glob("workers/*.json")]
+            )  # the health check waits for no worker that is still starting
             code, said = probe(folder)
         finally:
             server.send_signal(signal.SIGTERM)
