@@ -6,6 +6,7 @@ import csv
 import http.client
 import io
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -148,6 +149,18 @@ def test_a_bundle_of_choice(project: Project) -> None:
     assert json.loads(done.stdout)["version"] == bundle
     said = refusal(project.run("predict", "--bundle", bundle, "--dataset", "penguins", *arguments, "--json"))
     assert said["next"] == f"add --dataset {NAME}"
+
+
+def test_a_damaged_bundle_of_choice_says_how_to_get_a_whole_one(project: Project, tmp_path: Path) -> None:
+    bundle = shutil.copytree(ROOT / "models" / NAME, tmp_path / "bundle")
+    (bundle / "serving.json").write_text("{}")
+    arguments = ("--input", "rows.csv", "--output", "damaged.csv", "--json")
+    said = refusal(project.run("predict", "--bundle", str(bundle), *arguments))
+    assert (said["exit_code"], said["error"], said["next"]) == (
+        Exit.REFUSED,
+        f"bundle {bundle}: serving.json does not match its sha256 in manifest.json",
+        f"restore it from a copy, or make it anew: python run.py train --dataset {NAME} --bundle {bundle}",
+    )
 
 
 def test_from_bucket_to_bucket(project: Project) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import tracking.provenance
+from project.paths import ROOT
 from tracking.provenance import commit, provenance
 from tracking.registration import Registration
 
@@ -38,3 +41,8 @@ def test_commit_changes_run_and_time(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_version_is_named_after_its_number() -> None:
     assert Registration("7", "run", 1e-7).version == "v7"
+
+
+def test_the_reference_bundle_was_made_from_a_commit() -> None:
+    found = json.loads((ROOT / "models/heart_disease/provenance.json").read_bytes())
+    assert re.fullmatch("[0-9a-f]{40}", found["commit"])
