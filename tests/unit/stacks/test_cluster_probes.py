@@ -16,16 +16,16 @@ class Registry(BaseHTTPRequestHandler):
     """Takes uploads below `/v2/free/`, asks for a login below `/v2/closed/`, takes nothing elsewhere."""
 
     def do_POST(self) -> None:
+        self.server.begun.append(self.path)  # type: ignore[attr-defined]
         asked = self.path.split("/")[2]
         self.send_response({"free": 202, "closed": 401}.get(asked, 405))
         self.send_header("Location", "/v2/free/uploads/1")
         self.end_headers()
-        self.server.begun.append(self.path)  # type: ignore[attr-defined]
 
     def do_DELETE(self) -> None:
+        self.server.given_up.append(self.path)  # type: ignore[attr-defined]
         self.send_response(204)
         self.end_headers()
-        self.server.given_up.append(self.path)  # type: ignore[attr-defined]
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
         """Say nothing."""
