@@ -1,9 +1,8 @@
 """Cache policies that see what a step really depends on.
 
-ZenML's own key covers the code of the step function alone: an edited helper would return the old value from
-the cache. Here every module of the project that the step's file imports, and what those import in turn, is
-part of the key, and so is the lock. They go into it as a hash of their content that is taken where a run
-starts: where an orchestrator's own pod computes the key, there is no code of ours to look at.
+ZenML's own key covers the code of the step function alone. Here every module of the project that the step's file
+imports, and what those import in turn, is part of the key, and so is the lock: as a hash of their content taken where
+a run starts, for where an orchestrator's own pod computes the key there is no code of ours to look at.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def start(folder: Path, *options: str) -> tuple[int, list[str]]:
         pytest.param(
             ["--bundle", "b", "--version", "a/b"], "--version 'a/b' can not stand in an address", id="version"
         ),
-        pytest.param(["--host", "0.0.0.0"], "alone add --published-on-loopback", id="open to all"),  # noqa: S104
+        pytest.param(["--host", "0.0.0.0"], "alone add --published-on-loopback", id="open to all"),  # noqa: S104  refused, not opened
     ],
 )
 def test_an_option_that_makes_no_sense_is_one_line(tmp_path: Path, options: list[str], says: str) -> None:
