@@ -41,10 +41,8 @@ def on_imports(step_file: str) -> Caching:
     digest = sha256()
     for path in sorted({*closure(Path(step_file)), LOCK}):
         digest.update(f"{path} {sha256((ROOT / path).read_bytes()).hexdigest()}\n".encode())
-    return {
-        "cache_policy": CachePolicy(include_artifact_ids=False),
-        "environment": {"STEP_SOURCES_SHA256": digest.hexdigest()},
-    }
+    environment = {"STEP_SOURCES_SHA256": digest.hexdigest()}
+    return {"cache_policy": CachePolicy(include_artifact_ids=False), "environment": environment}
 
 
 def closure(start: Path) -> set[str]:
