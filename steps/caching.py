@@ -1,8 +1,7 @@
 """Cache policies that see what a step really depends on.
 
-ZenML's own key covers the code of the step function alone. Here every module of the project that the step's file
-imports, and what those import in turn, is part of the key, and so is the lock: as a hash of their content taken where
-a run starts, for where an orchestrator's own pod computes the key there is no code of ours to look at.
+ZenML's own key covers the step function alone. Here every module of the project that the step's file imports, directly
+or not, and the lock are part of it, as a hash taken where a run starts: an orchestrator's own pod has no code of ours.
 """
 
 from __future__ import annotations
