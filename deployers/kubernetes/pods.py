@@ -13,8 +13,9 @@ from project.errors import ProjectError, Refused, Unreachable
 POLL = 0.1
 STARTING = 120.0
 """Seconds that the pods of a version have to become ready."""
-HOPELESS = 5.0
-"""Seconds after which a reason that may pass is taken for one that stays."""
+HOPELESS, LINGERING = 5.0, 30.0
+"""Seconds after which a reason that may pass is taken for one that stays; one of an earlier try has longer to go."""
+NOT_YET = "is not ready yet"
 UNMADE = 30.0
 """Seconds in which an operator has made the Deployment of a predictor, if it runs."""
 UNREACHED = 4
@@ -29,25 +30,25 @@ def wait_ready(cluster: Cluster, workload: str, what: str, seconds: float = STAR
         Refused: They do not become ready; the reason is the pod's own.
         Unreachable: Whoever should make them does not.
     """
-    until, bad_since = time.monotonic() + seconds, 0.0
+    began, bad_since, before = time.monotonic(), 0.0, None
     while True:
         found = [each for each in cluster.list("Deployment", {WORKLOAD: workload}) if not _leaves(each)]
         if found and all(map(_complete, found)):
             return
-        now, final, reason = time.monotonic(), False, ""
-        for final, reason in reasons(cluster, workload, found):
-            if final:
-                raise Refused(f"{what}: {reason}", _next(cluster, workload))
-        if not found and now > until - seconds + UNMADE:
+        now, said = time.monotonic(), list(reasons(cluster, workload, found))
+        before = {reason for _, reason in said} if before is None else before
+        reason = said[-1][1] if said else ""
+        bad_since = (bad_since or now) if reason and NOT_YET not in reason else 0.0
+        patience = LINGERING if reason in before else HOPELESS
+        hopeless = [each for final, each in said if final and each not in before]
+        if hopeless or (bad_since and now - bad_since > patience):
+            raise Refused(f"{what}: {hopeless[0] if hopeless else reason}", _next(cluster, workload))
+        if not found and now > began + UNMADE:
             cause = f"{what}: nobody made its Deployment in {UNMADE:g} s; does the operator run?"
             raise Unreachable(cause, "kubectl get pods --all-namespaces --selector app=seldon")
-        bad_since = (bad_since or now) if reason else 0.0
-        if reason and now - bad_since > HOPELESS and "is not ready yet" not in reason:
-            raise Refused(f"{what}: {reason}", _next(cluster, workload))
-        if now > until:
-            raise Refused(
-                f"{what}: not ready after {seconds:g} s: {reason or 'its pods say nothing'}", _next(cluster, workload)
-            )
+        if now > began + seconds:
+            cause = f"{what}: not ready after {seconds:g} s: {reason or 'its pods say nothing'}"
+            raise Refused(cause, _next(cluster, workload))
         time.sleep(POLL)
 
 
@@ -86,7 +87,7 @@ def _reason(cluster: Cluster, pod: str, container: Mapping[str, Manifest]) -> tu
     waiting = state.get("waiting", {})
     if waiting and waiting.get("reason") not in ("ContainerCreating", "PodInitializing"):
         return False, f"pod {pod}: {waiting.get('reason')}: {waiting.get('message', 'no more is said')}"
-    return False, f"pod {pod} is not ready yet"
+    return False, f"pod {pod} {NOT_YET}"
 
 
 def _last_line(cluster: Cluster, pod: str, previous: bool) -> str:

@@ -125,7 +125,7 @@ def began(trial: Trial, how: RolloutSettings, interrupt: signal.Signals) -> subp
     arguments = [trial.backend, str(trial.made["v2"]), how.model_dump_json()]
     client = subprocess.Popen([sys.executable, "-c", CLIENT, *arguments], cwd=ROOT, stderr=subprocess.PIPE)
     try:
-        until(lambda: trial.deployer.status(NAME).endpoint.beside or client.poll() is not None)
+        until(lambda: trial.deployer.status(NAME).endpoint.beside or client.poll() is not None, seconds=180)
         assert client.poll() is None, client.communicate()
     finally:
         os.kill(client.pid, interrupt)
