@@ -211,6 +211,12 @@ def test_a_server_that_is_killed_is_said_to_be_gone_and_comes_back(served: Proje
     assert [found[key] for key in ("url", "version", "digest")] == [before[key] for key in ("url", "version", "digest")]
 
 
+def test_a_strategy_that_had_nothing_to_do_says_so(served: Project) -> None:
+    done = served.run("deploy", "--stack", "local", "--strategy", "canary")
+    assert done.returncode == 0, done.stderr
+    assert "--strategy canary was not used: no other version served before" in done.stdout.splitlines()
+
+
 # Bytes
 
 
