@@ -8,9 +8,9 @@ import json
 import os
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ from serving.tls import add_tls_options, follow, tls_of
 from serving.traffic import TrafficTable
 from serving.wire import KEEP_ALIVE, Protocol, watch
 
-DRAIN = 10
+DRAIN, GRPC_DRAIN = 10, 3
+"""Seconds for what is under way when the server stops, one after the other; the supervisor waits longer."""
 
 
 def main() -> None:
@@ -48,6 +49,15 @@ def main() -> None:
     worker = Worker(options)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(worker.serve(socket.socket(fileno=options.listen_fd)))
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server without its signal handlers: those end the process before gRPC's calls and the log are done."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave them to the worker."""
+        yield
 
 
 class Worker:
@@ -89,12 +99,14 @@ class Worker:
         )
         config.load()
         config.ssl = self.tls
-        self.server = uvicorn.Server(config)
+        self.server = Server(config)
 
     async def serve(self, listener: socket.socket) -> None:
         """Load what `traffic.json` names, then answer until told to stop."""
         loop, changed = asyncio.get_running_loop(), asyncio.Event()
         loop.add_signal_handler(signal.SIGHUP, changed.set)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
         loop.add_reader(self.options.alive_fd, self._orphaned)
         # The supervisor starts us with SIGHUP blocked: one that came before this line is waiting, not lost.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
@@ -114,6 +126,7 @@ class Worker:
         grpc = await self._serve_grpc() if self.options.grpc_fd is not None else None
         await self.server.serve(sockets=[listener])
         if grpc is not None:
+            await grpc.drain(GRPC_DRAIN)
             grpc.close()
             await grpc.wait_closed()
         for task in tasks:
@@ -172,6 +185,9 @@ class Worker:
         """A challenger was withdrawn: let the supervisor have every worker read that."""
         if os.getppid() == self.supervisor:
             os.kill(self.supervisor, signal.SIGHUP)
+
+    def _stop(self) -> None:
+        self.server.should_exit = True
 
     def _orphaned(self) -> None:
         asyncio.get_running_loop().remove_reader(self.options.alive_fd)

@@ -121,3 +121,10 @@ def test_an_answer_says_once_how_long_it_may_be_kept(open_server: Served, path: 
         headers = connection.getresponse().getheaders()
         connection.close()
         assert [value for name, value in headers if name.lower() == "cache-control"] == [cache]
+
+
+def test_a_stop_writes_down_what_was_answered_before(tmp_path: Path) -> None:
+    with served(tmp_path / "endpoint") as server:
+        found = [server.ask(body=ROW).status for _ in range(5)]
+    lines = (tmp_path / "endpoint" / "requests.jsonl").read_text().splitlines()
+    assert [json.loads(line)["status"] for line in lines] == found == [200] * 5

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from h2.config import H2Configuration
@@ -15,13 +16,17 @@ from h2.events import ConnectionTerminated, Event, ResponseReceived, TrailersRec
 
 from serving import open_inference_pb2 as pb
 from serving.grpc_server import SERVICE
-from tests.served import HOST, PATIENCE, Served
+from tests.served import HOST, PATIENCE, Served, received, served
 
 IDLE = 2 * PATIENCE
 """Seconds after which a test takes a connection to be kept for ever."""
 MOST = 32 << 20
 """Bytes that no kernel buffers between two processes."""
 LIVE = b"\0\0\0\0\0" + pb.ServerLiveRequest().SerializeToString()
+
+
+LIVES = b"\0\0\0\0\x02" + pb.ServerLiveResponse(live=True).SerializeToString()
+GOAWAY = b"\x07\0\0\0\0\0\x7f\xff\xff\xff\0\0\0\0"
 
 
 class Client:
@@ -134,3 +139,19 @@ def test_a_client_that_asks_and_does_not_read_is_not_read_either(target: Served)
                 sent += connection.send(pings)
         assert sent < MOST
     assert target.ask("/health/live").status == 200
+
+
+def test_a_stop_answers_the_calls_that_have_begun(tmp_path: Path) -> None:
+    with served(tmp_path / "endpoint") as server:
+        client = Client(server.grpc_port)
+        client.begin(LIVE[:3], ends=False)
+        assert called(client) == b"0"  # so the first call has come in too
+        server.process.terminate()
+        said = b""
+        while GOAWAY not in said and (more := client.socket.recv(65536)):
+            said += more
+        assert GOAWAY in said
+        rest = LIVE[3:]
+        client.socket.sendall(len(rest).to_bytes(3) + b"\0\1\0\0\0\1" + rest)  # DATA that ends the first call
+        assert LIVES in received(client.socket)
+        assert server.process.wait(PATIENCE) == 0
