@@ -11,7 +11,8 @@ import tomllib
 from project.paths import ROOT
 
 ALLOWED = {
-    "google", "grpclib", "jwt", "msgspec", "numpy", "obstore", "onnxruntime", "redis", "serving", "uvicorn", "uvloop",
+    "google", "grpclib", "httptools", "jwt", "msgspec", "numpy", "obstore", "onnxruntime", "redis", "serving",
+    "uvicorn", "uvloop",
 }  # fmt: skip
 
 

@@ -105,7 +105,7 @@ def test_lines_are_written_while_the_server_runs(tmp_path: Path) -> None:
 
 
 def test_files_turn_over_and_their_number_is_bounded(tmp_path: Path) -> None:
-    lines = Lines(tmp_path / "log", 20, 3)
+    lines = Lines(tmp_path / "log", 30, 3)
     for number in range(12):
         lines._write([b"line number %02d\n" % number])
     found = {path.name: path.read_bytes() for path in tmp_path.glob("log*")}
