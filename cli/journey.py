@@ -41,5 +41,6 @@ def journey(
     found["drift"] = (
         summary.monitoring(session, run_monitoring(session, found["promotion"]["version"], sites)) if sites else []
     )
+    found["links"] = summary.links()
     found["seconds"] = round(time.monotonic() - started, 1)
     emit(found, summary.render(found), as_json)

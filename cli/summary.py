@@ -113,15 +113,26 @@ def render(found: Mapping[str, Any]) -> str:
             "",
             *(f"{name.capitalize():<12}{path}" for name, path in found["reports"].items()),
             *(f"{'Drift':<12}{report['report']}" for report in found["drift"]),
-            "MLflow      mlflow ui --backend-store-uri sqlite:///mlflow.db --default-artifact-root ./mlruns"
-            if found["stack"] == "local"
-            else "MLflow      at the stack's tracking URI: python run.py stack doctor",
-            f"ZenML       zenml login{' --local' if found['stack'] == 'local' else ''}",
+            *(f"{name:<12}{where}" for name, where in found["links"].items()),
             "",
             f"Done in {found['seconds']} s; {found['dataset']} {version} serves. Next:",
             *_next_lines(found["dataset"], elsewhere=bool(found["drift"])),
         ]
     )
+
+
+def links() -> dict[str, str]:
+    """Where the active stack's runs are looked at: a server's address, or the command that starts one here."""
+    from zenml.client import Client
+    from zenml.enums import StackComponentType
+
+    client = Client()
+    trackers = client.active_stack_model.components.get(StackComponentType.EXPERIMENT_TRACKER, [])
+    mlflow = str(trackers[0].configuration.get("tracking_uri")) if trackers else "none"
+    if mlflow.startswith("sqlite:"):
+        mlflow = "mlflow ui --backend-store-uri sqlite:///mlflow.db --default-artifact-root ./mlruns"
+    zenml = client.zen_store.url
+    return {"MLflow": mlflow, "ZenML": "zenml login --local" if zenml.startswith("sqlite:") else f"zenml login {zenml}"}
 
 
 def training_text(found: Mapping[str, Any]) -> str:
