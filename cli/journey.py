@@ -28,6 +28,7 @@ def journey(
     """
     from cli.runs import ASIDE, MEANWHILE, alone, begin, run_deployment, run_monitoring, run_training
     from deployers import active
+    from stacks.links import links
 
     started = time.monotonic()
     contract = load_contract(dataset)
@@ -41,6 +42,6 @@ def journey(
     found["drift"] = (
         summary.monitoring(session, run_monitoring(session, found["promotion"]["version"], sites)) if sites else []
     )
-    found["links"] = summary.links()
+    found["links"] = links()
     found["seconds"] = round(time.monotonic() - started, 1)
     emit(found, summary.render(found), as_json)

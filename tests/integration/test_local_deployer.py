@@ -417,7 +417,8 @@ def test_down_leaves_no_process_and_can_be_said_twice(
     assert deployer.down(NAME) is False
     assert deployer.down("never_deployed") is False
     assert not (deployer.directory / "never_deployed").exists()
-    assert sorted(path.name for path in (deployer.directory / NAME).iterdir()) == ["lock", "server.log"]
+    logs = [".requests.jsonl.lock", "lock", "requests.jsonl", "server.log"]
+    assert sorted(path.name for path in (deployer.directory / NAME).iterdir()) == logs
 
 
 def test_what_the_server_noted_of_its_plans_ends_with_the_endpoint(

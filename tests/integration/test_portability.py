@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 CONFIG = read_yaml(CONFIGS / "training.yaml", TrainingConfig)
 VERSION = "v1"
 KUBERNETES_SETTINGS = {
+    "synchronous",
     "service_account_name",
     "step_pod_service_account_name",
     "pod_settings",

@@ -510,7 +510,7 @@ def test_doctor_names_a_fix_for_every_part(home: Path) -> None:
     parts = json.loads(result.stdout)["parts"]
     assert {part["part"] for part in parts} == {
         *("server", "credentials", "orchestrator", "artifact_store"),
-        *("container_registry", "experiment_tracker", "model_deployer"),
+        *("container_registry", "experiment_tracker", "model_deployer", "rights", "names", "definitions"),
     }
     assert [part["part"] for part in parts if part["ok"] or not part["fix"]] == []
     (registry_,) = [part for part in parts if part["part"] == "container_registry"]

@@ -194,7 +194,8 @@ def test_a_server_that_can_not_start_says_why(taken: socket.socket, tmp_path: Pa
     port = taken.getsockname()[1]
     with pytest.raises(Unreachable) as caught:
         process.start(tmp_path, HOST, port)
-    assert caught.value.cause == f"the server did not start: can not listen on {HOST}:{port}: Address already in use"
+    cause = f"the server did not start: can not listen on {HOST}:{port}: Address already in use"
+    assert caught.value.cause == f"{cause}; stop what listens there, or choose another --port"
 
 
 def test_a_long_log_is_put_aside(taken: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
