@@ -70,7 +70,9 @@ def test_its_processes_are_pinned_as_those_that_train_here(steps_image: str) -> 
 
 
 def test_any_user_may_unpack_code_where_zenml_does(steps_image: str) -> None:
-    docker("run", "--rm", "--cap-drop", "ALL", "--user", any_user(), steps_image, "mkdir", "/app/code")
+    unpack = "mkdir /app/code && touch /app/code/run.py && ls /app/code"
+    said = docker("run", "--rm", "--cap-drop", "ALL", "--user", any_user(), steps_image, "sh", "-c", unpack)
+    assert said == "run.py"
 
 
 def test_the_bodies_of_the_steps_make_the_reference_bundle_in_it(steps_image: str) -> None:
