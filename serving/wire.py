@@ -57,10 +57,11 @@ class Protocol(HttpToolsProtocol):
         self._since = self.loop.time()
         self._stopping = False
         self._offered = False
+        self._refusal: Response | None = None
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; end a request whose headers have no end."""
-        if self.transport.is_closing():
+        if self._is_over():
             return
         self._came = len(data)
         self._framing += len(data)
@@ -78,11 +79,14 @@ class Protocol(HttpToolsProtocol):
         """A client that has said all it has to say still gets its answer; TLS can not be closed by half."""
         if self._begun or self.cycle is None or self.cycle.response_complete or self.scheme == "https":
             return False
-        self.cycle.keep_alive = False
+        if self._refusal is None:
+            self.cycle.keep_alive = False
         return True
 
     def on_message_begin(self) -> None:
         """A request starts; the scope that ASGI needs is made when it takes that way."""
+        if self._is_over():
+            return
         self.url, self.headers, self.expect_100_continue = b"", [], False
         self._begun, self._head, self._framing = self.loop.time(), 0, 0
 
@@ -90,7 +94,7 @@ class Protocol(HttpToolsProtocol):
         """Choose the way of the request."""
         longest = self._head + self._came  # it can be no longer; only where that is too long, it is measured
         self._head, self._framing = -1, 0
-        if self.transport.is_closing():
+        if self._is_over():
             return
         if len(self.pipeline) >= MAX_WAITING:  # no answer can say so: those before it come first
             self.transport.abort()
@@ -99,6 +103,9 @@ class Protocol(HttpToolsProtocol):
             self._refuse_head()
             return
         given = dict(self.headers)
+        if b"host" not in given and self.parser.get_http_version() == "1.1":  # RFC 9112, 3.2
+            self._refuse(HTTPStatus.BAD_REQUEST, "the request has no Host header")
+            return
         if b"upgrade" in given and self.parser.should_upgrade():
             self._offered = True
             return
@@ -115,6 +122,9 @@ class Protocol(HttpToolsProtocol):
         ):
             self._given, self._found, self._body = given, found, b""
             return
+        if self.parser.get_method() == b"CONNECT":
+            self._refuse(HTTPStatus.BAD_REQUEST, "this is no proxy")
+            return
         url, headers, expects = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
         self.url, self.headers, self.expect_100_continue = url, headers, expects
@@ -127,7 +137,7 @@ class Protocol(HttpToolsProtocol):
         """A part of the body."""
         self._framing = 0
         if self._given is None:
-            if not self.transport.is_closing():
+            if not self._is_over():
                 super().on_body(body)
         else:
             self._body += body
@@ -136,7 +146,7 @@ class Protocol(HttpToolsProtocol):
         """The request is whole."""
         self._begun, given, found = 0.0, self._given, self._found
         if given is None or found is None:
-            if not self._offered and not self.transport.is_closing():
+            if not self._offered and not self._is_over():
                 super().on_message_complete()
             return
         self._given = None
@@ -151,6 +161,12 @@ class Protocol(HttpToolsProtocol):
             self._write(done.value, keep_alive=self.parser.should_keep_alive() and not self._stopping)
         self.server_state.total_requests += 1
         self._since = self.loop.time()
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request, or with the refusal of what came behind the last."""
+        if self._refusal is not None and not self.pipeline and not self.transport.is_closing():
+            self._write(self._refusal, keep_alive=False)
+        super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP is refused like any other bad request, with what the parser says of it."""
@@ -190,10 +206,11 @@ class Protocol(HttpToolsProtocol):
         try:
             while True:
                 try:
-                    return self.parser.feed_data(data)
+                    self.parser.feed_data(data)
+                    return
                 except HttpParserUpgrade as met:
-                    if not self._offered:
-                        return self._refuse(HTTPStatus.BAD_REQUEST, "this is no proxy")
+                    if not self._offered:  # CONNECT, which has been refused
+                        return
                     data = self._without_offer() + data[met.args[0] :]
         except HttpParserError:
             self.send_400_response("")
@@ -218,13 +235,32 @@ class Protocol(HttpToolsProtocol):
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
 
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
-        """Say why, and close."""
-        if self.transport.is_closing():
+        """Say why, once the requests before this one are answered, and close."""
+        if self._is_over():
             return
         problem = Problem(status, status.name.lower().replace("_", "-"), detail)
         body = problem.body("")
         headers = [(b"content-type", PROBLEM), (b"content-length", b"%d" % len(body))]
-        self._write(Response(int(status), headers, body), keep_alive=False)
+        refusal = Response(int(status), headers, body)
+        if self._answers_are_due():
+            self._refusal, self._begun = refusal, 0.0
+        else:
+            self._write(refusal, keep_alive=False)
+
+    def _is_over(self) -> bool:
+        """Whether nothing that comes in will be answered any more."""
+        return self._refusal is not None or self.transport.is_closing()
+
+    def _answers_are_due(self) -> bool:
+        """Whether requests before the one that is being parsed wait for theirs."""
+        if self.cycle is None or self.cycle.response_complete:
+            return False
+        if not self.cycle.more_body:
+            return True
+        if self.pipeline:  # its own turn will not come
+            self.pipeline.popleft()
+            return True
+        return False
 
     def _write(self, response: Response, keep_alive: bool) -> None:
         lines = b"\r\n".join(map(b": ".join, (*self.server_state.default_headers, *response.headers)))

@@ -108,7 +108,7 @@ def wait_for(folder: Path, server: Server, generation: int, seconds: float = STA
         answers = [answer for answer in acknowledgements(folder) if answer["generation"] == generation]
         for answer in answers:
             if answer["error"]:
-                raise Refused(answer["error"], "python run.py train")
+                raise Refused(answer["error"], f"python run.py status --dataset {folder.name}")
         if len(answers) >= server.workers:
             return
         if not _alive(server.pid):

@@ -77,11 +77,20 @@ def test_what_is_no_http_is_refused_and_the_connection_closed(target: Served, da
         ),
         pytest.param(HEAD + b"Content-Length: -1\r\n\r\n", "Invalid character in Content-Length", id="negative length"),
         pytest.param(b"GET /\x00 HTTP/1.1\r\n\r\n", "Invalid char in url path", id="NUL in the address"),
-        pytest.param(b"CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n", "invalid url b'x:80'", id="proxy request"),
     ],
 )
 def test_it_says_why_it_is_no_http(target: Served, data: bytes, reason: str) -> None:
     assert problem(target.raw(data))["detail"] == f"the request is not HTTP/1.1: {reason}"
+
+
+@pytest.mark.parametrize("path", [b"/predict", b"/explain"])
+def test_a_request_says_which_host_it_is_for(target: Served, path: bytes) -> None:
+    """RFC 9112, section 3.2: a server answers 400 to HTTP/1.1 without it; HTTP/1.0 has none."""
+    silent = post(path, BODY).replace(b"Host: x\r\n", b"")
+    answers = target.raw(silent)
+    assert statuses(answers) == [400]
+    assert problem(answers)["detail"] == "the request has no Host header"
+    assert b" 200 OK" in target.raw(silent.replace(b"HTTP/1.1", b"HTTP/1.0"))
 
 
 MANY = b"".join(b"A%d: b\r\n" % number for number in range(200))
@@ -173,6 +182,25 @@ def test_requests_in_one_packet_are_answered_in_order(target: Served) -> None:
     assert re.findall(rb"x-request-id: (r\d+)", answers) == [b"r%d" % number for number in range(1, 31)]
 
 
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        pytest.param(b"GARBAGE\r\n\r\n", id="no HTTP"),
+        pytest.param(HEAD + b"A: " + b"b" * 70_000 + b"\r\n\r\n", id="long headers"),
+        pytest.param(HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}garbage", id="half a body"),
+    ],
+)
+@pytest.mark.parametrize("before", [1, 3])
+def test_a_refusal_comes_after_the_answers_to_the_requests_before_it(
+    target: Served, garbage: bytes, before: int
+) -> None:
+    """A thread works on the first meanwhile; the refusal is no answer to it."""
+    explain = b"".join(post(b"/explain", BODY, b"X-Request-Id: r%d" % number) for number in range(before))
+    answers = target.raw(explain + garbage + post(b"/predict", BODY), half_close=False)
+    assert [status // 100 for status in statuses(answers)] == [2] * before + [4]
+    assert re.findall(rb"x-request-id: (r\d+)", answers) == [b"r%d" % number for number in range(before)]
+
+
 def test_a_body_of_the_largest_size_and_one_that_is_larger(target: Served) -> None:
     assert statuses(target.raw(post(b"/predict", b" " * (4 << 20)))) == [400]
     assert statuses(target.raw(post(b"/predict", b" " * ((4 << 20) + 1)))) == [413]
@@ -219,3 +247,16 @@ def test_answers_that_nobody_reads_cost_no_memory(target: Served) -> None:
     until(lambda: target.memory() - before < 15 << 20)
     for connection in lazy:
         connection.close()
+
+
+@pytest.mark.slow
+def test_an_answer_that_is_left_unread_for_a_minute_ends_the_connection(target: Served) -> None:
+    assert target.ask(body=ROW).status == 200
+    before = target.descriptors()
+    with socket.create_connection((HOST, target.port)) as lazy:
+        lazy.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                lazy.send(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 200)
+        assert target.descriptors() == before + 1
+        until(lambda: target.descriptors() <= before, 2 * PATIENCE)
