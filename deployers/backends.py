@@ -47,7 +47,7 @@ def _target(configuration: Mapping[str, Any]) -> Target:
     from deployers.kubernetes import Target
 
     given = ClusterSettings(**configuration).model_dump()
-    context, registry, image = (given.pop(name) for name in ("kubernetes_context", "registry", "image"))
+    registry, image = given.pop("registry"), given.pop("image")
     if image is None and registry is None:
         raise ConfigError("the model deployer has neither `image` nor `registry`", "python run.py stack doctor")
-    return Target(context=context, image=image or image_name("serving", registry), **given)
+    return Target(image=image or image_name("serving", registry), **given)

@@ -10,5 +10,5 @@ from deployers.kubernetes.workloads import Deployments
 
 def kubernetes_deployer(target: Target, stack: str = "") -> ClusterDeployer:
     """The deployer of a target on plain Kubernetes."""
-    cluster = Cluster(target.namespace, target.context, target.incluster)
+    cluster = Cluster(target.namespace, target.kubernetes_context, target.incluster)
     return ClusterDeployer(target, cluster, Deployments(cluster, target), stack)

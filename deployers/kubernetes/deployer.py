@@ -97,7 +97,7 @@ class ClusterDeployer:
 
     def key_command(self) -> str | None:
         """See `Deployer.key_command`."""
-        context = f" --context {self.target.context}" if self.target.context else ""
+        context = f" --context {self.target.kubernetes_context}" if self.target.kubernetes_context else ""
         where = f"kubectl{context} --namespace {self.target.namespace} get secret {self.target.keys_secret}"
         return f"{where} --output jsonpath={{.data.key}} | base64 --decode"
 

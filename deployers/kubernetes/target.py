@@ -1,4 +1,4 @@
-"""Where endpoints live and with what: the configuration of both cluster backends, and the names of their objects."""
+"""Where endpoints live and with what, for both cluster backends, and the names of their objects."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
+from pydantic import ConfigDict
+
 from deployers.interface import Version
+from deployers.settings import Placement
 
 OWNER = "tabular-zenml"
 """Field manager of all that we apply, and prefix of our labels."""
@@ -18,32 +21,11 @@ LONGEST = 12
 """Letters of a version in the name of its workload; the hash behind them tells versions apart."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A namespace of a cluster, and what an endpoint in it is made with."""
+class Target(Placement):
+    """Where endpoints are made, and the image of their server."""
 
-    url: str
-    """Base URL under which the cluster's gateway is reached."""
-    bundles: str
-    """`s3://BUCKET/PREFIX`; a bundle lies below it by its digest."""
-    namespace: str = "tabular"
-    context: str | None = None
-    """The kubeconfig's context; without it the current one."""
-    incluster: bool = False
-    """Inside a pod use its own account; elsewhere the context counts."""
+    model_config = ConfigDict(frozen=True)
     image: str = "heart-model:dev"
-    replicas: int = 2
-    most_replicas: int = 6
-    """To which the autoscaler may go, where there is one; no more than `replicas`: there is none."""
-    s3_endpoint: str | None = None
-    """The S3 server, an address that both this process and pods reach; without it AWS."""
-    s3_region: str | None = None
-    s3_secret: str | None = None
-    """Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; without it pods and this process use their roles."""
-    keys_secret: str = "tabular-keys"  # noqa: S105  a name, no password
-    """Secret with the server's `keys.json`, and under `key` a key for those who may read it."""
-    gateway: str = "tabular"
-    service_account: str = "tabular-serving"
 
     def endpoint_url(self, name: str) -> str:
         """The URL of an endpoint, the same on both backends: Seldon's."""

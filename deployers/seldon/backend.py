@@ -10,5 +10,5 @@ from deployers.seldon.predictors import Predictors
 
 def seldon_deployer(target: Target, stack: str = "") -> ClusterDeployer:
     """The deployer of a target on Seldon Core."""
-    cluster = Cluster(target.namespace, target.context, target.incluster)
+    cluster = Cluster(target.namespace, target.kubernetes_context, target.incluster)
     return ClusterDeployer(target, cluster, Predictors(cluster, target), stack)

@@ -36,7 +36,7 @@ def target_of(platform: Settings, **changed: Any) -> Target:
     given: dict[str, Any] = {
         "url": platform.urls["gateway"],
         "bundles": f"s3://{platform.bucket}/tests/bundles",
-        "context": platform.context,
+        "kubernetes_context": platform.context,
         "image": os.environ.get("MINIKUBE_SERVING_IMAGE") or image_name("serving", platform.registry),
         "s3_endpoint": platform.urls["s3"],
         "s3_region": platform.region,

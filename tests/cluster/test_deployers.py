@@ -263,6 +263,8 @@ def test_what_is_missing_is_said_before_a_training_run(platform: Settings) -> No
     missing = BACKENDS["kubernetes"](target_of(platform, gateway="tests-none"), "tests")
     with pytest.raises(Unreachable, match=f"namespace {MODELS} has no Gateway tests-none"):
         missing.check(NAME)
-    nowhere = BACKENDS["kubernetes"](Target("http://none.example", "s3://b/x", context="tests-none"), "tests")
+    nowhere = BACKENDS["kubernetes"](
+        Target(url="http://none.example", bundles="s3://b/x", kubernetes_context="tests-none"), "tests"
+    )
     with pytest.raises(Unreachable, match="no Kubernetes context tests-none"):
         nowhere.check(NAME)

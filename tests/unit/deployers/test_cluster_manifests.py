@@ -11,7 +11,9 @@ from deployers.kubernetes import Target, manifests
 from deployers.kubernetes.target import VERSION, WORKLOAD, called, endpoint_called, labels, short, workload
 from deployers.seldon.manifests import predictor, seldon_deployment, with_traffic
 
-TARGET = Target("http://gateway.example/", "s3://bucket/bundles", s3_endpoint="http://10.0.0.1:30707", s3_secret="s3")
+TARGET = Target(
+    url="http://gateway.example/", bundles="s3://bucket/bundles", s3_endpoint="http://10.0.0.1:30707", s3_secret="s3"
+)
 V1, V2 = Version("v1", "a" * 64, "2026-01-01T00:00:00+00:00"), Version("v2", "b" * 64, "2026-01-01T00:00:00+00:00")
 
 
@@ -58,7 +60,7 @@ def test_a_pod_pulls_its_bundle_and_takes_no_other() -> None:
 
 
 def test_with_a_role_no_key_is_named() -> None:
-    (container,) = pod_of(deployed(Target("http://g", "s3://b/x")))["containers"]
+    (container,) = pod_of(deployed(Target(url="http://g", bundles="s3://b/x")))["containers"]
     assert container["env"] == []
 
 

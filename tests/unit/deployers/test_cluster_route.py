@@ -12,7 +12,7 @@ from deployers.kubernetes.route import accepted, http_route
 from deployers.kubernetes.target import workload
 from deployers.traffic import Mode
 
-TARGET = Target("http://gateway.example", "s3://bucket/bundles")
+TARGET = Target(url="http://gateway.example", bundles="s3://bucket/bundles")
 V1, V2 = Version("v1", "a" * 64, ""), Version("v2", "b" * 64, "")
 NAMES = {workload("heart_disease", V1): "v1", workload("heart_disease", V2): "v2"}
 

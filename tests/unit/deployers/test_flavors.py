@@ -95,11 +95,11 @@ def test_the_active_stack_gives_the_backend(found: Any) -> None:
 @pytest.mark.parametrize(
     ("flavor", "made", "target"),
     [
-        ("tabular_kubernetes", kubernetes_deployer, Target("http://m.example", "s3://b/c", image="i")),
+        ("tabular_kubernetes", kubernetes_deployer, Target(url="http://m.example", bundles="s3://b/c", image="i")),
         (
             "tabular_seldon",
             seldon_deployer,
-            Target("http://m.example", "s3://b/x", image=image_name("serving", "r")),
+            Target(url="http://m.example", bundles="s3://b/x", image=image_name("serving", "r")),
         ),
     ],
 )
