@@ -43,6 +43,11 @@ class Column:
         return FLOAT32_MAX if self.maximum is None else min(self.maximum, FLOAT32_MAX)
 
     @property
+    def is_numeric(self) -> bool:
+        """Whether every value can be written as a number."""
+        return not any(isinstance(code, str) for code in self.codes)
+
+    @property
     def takes_boolean(self) -> bool:
         """Whether true and false stand for 1 and 0 here."""
         return self.type == "boolean" or (self.type == "category" and set(self.codes) <= {0, 1})

@@ -15,11 +15,6 @@ from serving.rows import FEW, MAX_ROWS, RowReader
 Numbers = npt.NDArray[np.float64]
 
 
-def is_numeric(column: Column) -> bool:
-    """Whether every value of the column can be written as a number."""
-    return not any(isinstance(code, str) for code in column.codes)
-
-
 def check_matrix(reader: RowReader, matrix: Numbers) -> npt.NDArray[np.float32]:
     """Rows of numeric columns as the model's tensor.
 

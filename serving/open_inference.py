@@ -18,12 +18,13 @@ import numpy as np
 from serving.bundle import Model
 from serving.columns import Column
 from serving.http import JSON, Answer, Request, Route
-from serving.matrix import check_matrix, is_numeric
+from serving.matrix import check_matrix
+from serving.open_inference_row import FEATURES, read
 from serving.problems import malformed
-from serving.rows import parse
+from serving.rows import Row, parse
 from serving.tensors import DATATYPES, LENGTH, check_shape, decode, encode
 
-FEATURES, OCTETS = "features", b"application/octet-stream"
+OCTETS = b"application/octet-stream"
 DIGITS = 20
 OUTPUTS = {"prediction": "INT64", "probabilities": "FP32", "label": "BYTES"}
 
@@ -47,6 +48,9 @@ def infer(model: Model, request: Request) -> Answer:
     Raises:
         Problem: The body is not such a message, or a value does not fit the contract.
     """
+    plain = read(model, request)
+    if plain is not None and all(name in OUTPUTS for name in plain[1]):
+        return _one(model, request, *plain)
     head, binary = request.body, b""
     length = request.headers.get(LENGTH)
     if length is not None:
@@ -75,19 +79,35 @@ def infer(model: Model, request: Request) -> Answer:
             said["data"] = tensor.values if tensor.datatype == "BYTES" else tensor.values.tolist()
         listed.append(said)
     given = message.get("id")
-    reply = {
-        "model_name": model.name,
-        "model_version": model.version,
-        "id": given if isinstance(given, str) and given else request.id,
-        "outputs": listed,
-    }
-    try:
-        body = _encode(reply)
-    except UnicodeError:
-        raise malformed("id is not valid text") from None
+    body = _reply(model, given if isinstance(given, str) and given else request.id, listed)
     if not raw:
         return Answer(body, predicted)
     return Answer(body + raw, predicted, OCTETS, [(LENGTH, b"%d" % len(body))])
+
+
+def _one(model: Model, request: Request, row: Row, requested: Sequence[str], given: str) -> Answer:
+    probabilities = model.one(row)
+    index = model.choose(probabilities)
+    values: Mapping[str, list[Any]] = {
+        "prediction": [index], "probabilities": probabilities, "label": [model.classes[index]],
+    }  # fmt: skip
+    listed = [
+        {
+            "name": name,
+            "datatype": OUTPUTS[name],
+            "shape": [1, len(probabilities)] if name == "probabilities" else [1],
+            "data": values[name],
+        }
+        for name in requested or OUTPUTS
+    ]
+    return Answer(_reply(model, given or request.id, listed), (index,))
+
+
+def _reply(model: Model, given: str, outputs: list[dict[str, Any]]) -> bytes:
+    try:
+        return _encode({"model_name": model.name, "model_version": model.version, "id": given, "outputs": outputs})
+    except UnicodeError:
+        raise malformed("id is not valid text") from None
 
 
 def answer(model: Model, inputs: Sequence[Tensor], requested: Sequence[str]) -> tuple[list[Tensor], list[int]]:
@@ -140,7 +160,7 @@ def server(model: Model, request: Request) -> Answer:
 
 
 def _datatype(column: Column) -> str:
-    if not is_numeric(column):
+    if not column.is_numeric:
         return "BYTES"
     whole = column.type != "number" and not column.nullable
     return "INT64" if whole else "FP64"
@@ -203,12 +223,16 @@ def _requested(message: Mapping[str, Any]) -> list[str]:
 def _rows(model: Model, inputs: Sequence[Tensor]) -> Any:
     """The model's tensor."""
     reader = model.rows
-    numeric = all(is_numeric(column) for column in reader.columns)
     names = [tensor.name for tensor in inputs]
     if names == [FEATURES] and FEATURES not in reader.names:
         tensor = inputs[0]
-        if len(tensor.shape) != 2 or tensor.shape[1] != len(reader.names) or tensor.datatype == "BYTES" or not numeric:
-            kinds = "numbers" if numeric else "one tensor per column: some have texts"
+        if (
+            len(tensor.shape) != 2
+            or tensor.shape[1] != len(reader.names)
+            or tensor.datatype == "BYTES"
+            or not reader.is_numeric
+        ):
+            kinds = "numbers" if reader.is_numeric else "one tensor per column: some have texts"
             expected = f"[rows, {len(reader.names)}] of {kinds}"
             raise malformed(f"input 'features' is {tensor.datatype} {list(tensor.shape)}, expected {expected}")
         return check_matrix(reader, tensor.values.astype(np.float64).reshape(tensor.shape))
@@ -222,7 +246,11 @@ def _rows(model: Model, inputs: Sequence[Tensor]) -> Any:
         raise malformed(f"the inputs have different numbers of rows: {', '.join(map(str, sorted(counts)))}")
     columns = {tensor.name: tensor.values for tensor in inputs}
     required = {column.name for column in reader.columns if not column.nullable}
-    if numeric and required <= set(names) <= set(reader.names) and all(each.datatype != "BYTES" for each in inputs):
+    if (
+        reader.is_numeric
+        and required <= set(names) <= set(reader.names)
+        and all(each.datatype != "BYTES" for each in inputs)
+    ):
         nothing = np.full(counts.pop(), np.nan)
         return check_matrix(
             reader, np.stack([columns.get(name, nothing) for name in reader.names], axis=1).astype(float)

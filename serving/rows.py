@@ -46,6 +46,7 @@ class RowReader:
     def __init__(self, columns: Sequence[Column]) -> None:
         self.columns = columns
         self.names = [column.name for column in columns]
+        self.is_numeric = all(column.is_numeric for column in columns)
         fields: list[Any] = []
         for index, column in enumerate(columns):
             # What is left out must differ from null, so that the fields of a body can be counted.

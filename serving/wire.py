@@ -207,11 +207,12 @@ class Protocol(HttpToolsProtocol):
             while True:
                 try:
                     self.parser.feed_data(data)
-                    return
                 except HttpParserUpgrade as met:
                     if not self._offered:  # CONNECT, which has been refused
                         return
                     data = self._without_offer() + data[met.args[0] :]
+                else:
+                    return
         except HttpParserError:
             self.send_400_response("")
 

@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serving import open_inference, open_inference_row
 from serving.bundle import Model
 from serving.columns import Column
-from serving.matrix import check_matrix, is_numeric
+from serving.http import Request
+from serving.matrix import check_matrix
 from serving.problems import Problem
 from serving.rows import RowReader
 from tests.serving_bundle import ROW
@@ -269,6 +271,58 @@ def test_a_matrix_is_judged_as_its_rows_are(table: list[list[float]]) -> None:
         assert np.array_equal(found, expected, equal_nan=True)
 
 
+TENSOR: dict[str, Any] = {"name": "features", "shape": [1, 13], "datatype": "FP32"}
+TWICE = b'{"inputs": [], "inputs": [{"name": "features", "shape": [1, 1], "datatype": "FP32", "data": [1]}]}'
+VALUES = [42, 1, 4, 140, 226, 0, 0, 178, 0, 0, 1, 0, 3]
+
+
+@pytest.mark.parametrize(
+    ("body", "is_plain"),
+    [
+        ({"inputs": [{**TENSOR, "data": [VALUES]}]}, True),
+        ({"inputs": [{**TENSOR, "data": VALUES}]}, True),
+        ({"inputs": [{**TENSOR, "data": [None if value == 0 else value for value in VALUES]}]}, True),
+        ({"inputs": [{**TENSOR, "data": [42, None, *VALUES[2:]]}]}, False),
+        ({"inputs": [{**TENSOR, "data": [*VALUES[:-1], None]}]}, True),
+        ({"inputs": [{**TENSOR, "data": [*VALUES[:-1], 5]}]}, False),
+        ({"inputs": [{**TENSOR, "data": [*VALUES[:-1], "3"]}]}, False),
+        ({"inputs": [{**TENSOR, "data": [True, *VALUES[1:]]}]}, False),
+        ({"inputs": [{**TENSOR, "data": VALUES[:-1]}]}, False),
+        ({"inputs": [{**TENSOR, "data": []}]}, False),
+        ({"inputs": [{**TENSOR, "data": [[VALUES]]}]}, False),
+        ({"inputs": [{**TENSOR, "data": [VALUES, VALUES], "shape": [2, 13]}]}, False),
+        ({"inputs": [{**TENSOR, "data": VALUES, "shape": [13, 1]}]}, False),
+        ({"inputs": [{**TENSOR, "data": VALUES, "shape": [1.0, 13]}]}, False),
+        ({"inputs": [{**TENSOR, "data": VALUES, "datatype": "BYTES"}]}, False),
+        ({"inputs": [{**TENSOR, "data": VALUES, "datatype": "FP128"}]}, False),
+        ({"inputs": [{**TENSOR, "data": VALUES, "name": "predict"}]}, False),
+        ({"inputs": [{**TENSOR, "data": VALUES, "parameters": {}}]}, False),
+        ({"inputs": [{**TENSOR, "data": VALUES}], "id": ""}, True),
+        ({"inputs": [{**TENSOR, "data": VALUES}], "id": "a:b"}, False),
+        ({"inputs": [{**TENSOR, "data": VALUES}], "id": "a", "outputs": []}, True),
+        ({"inputs": [{**TENSOR, "data": VALUES}], "outputs": [{"name": "label"}, {"name": "prediction"}]}, True),
+        ({"inputs": [{**TENSOR, "data": VALUES}], "outputs": [{"name": "score"}]}, True),
+        (TWICE, False),
+    ],
+)  # fmt: skip
+def test_the_fast_way_answers_as_the_careful_one(
+    heart: Model, monkeypatch: pytest.MonkeyPatch, body: Any, is_plain: bool
+) -> None:
+    request = Request(body if isinstance(body, bytes) else json.dumps(body).encode(), "r1", {})
+    assert (open_inference_row.read(heart, request) is not None) == is_plain
+    found = told(lambda: open_inference.infer(heart, request))
+    monkeypatch.setattr(open_inference, "read", lambda *_: None)
+    assert found == told(lambda: open_inference.infer(heart, request))
+
+
+def told(infer: Callable[[], Any]) -> Any:
+    """The answer's body, or what is wrong."""
+    try:
+        return infer().body
+    except Problem as problem:
+        return problem.status, problem.detail
+
+
 def judged(check: Callable[[], Any]) -> Any:
     """The tensor, or which fields of which rows do not fit."""
     try:
@@ -282,5 +336,5 @@ def heart_reader() -> RowReader:
 
     contract = json.loads((ROOT / "models/heart_disease/contract.json").read_bytes())
     found = [Column.parse(feature) for feature in contract["features"]]
-    assert all(is_numeric(column) for column in found)
+    assert all(column.is_numeric for column in found)
     return RowReader(found)
