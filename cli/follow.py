@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 from project import errors
@@ -57,6 +58,8 @@ def _say(steps: Sequence[StepRunResponse], said: set[tuple[str, str]]) -> None:
         said.add((step.name, step.status.value))
         if step.status.value == "running":
             LOGGER.info("Step %s has started.", step.name)
+        elif step.status.value == "retrying":
+            LOGGER.info("Step %s did not end well and is begun anew.", step.name)
         elif step.status.value == "cached":
             LOGGER.info("Using cached version of step %s.", step.name)
         elif step.status.value == "completed" and step.start_time and step.end_time:
@@ -65,7 +68,9 @@ def _say(steps: Sequence[StepRunResponse], said: set[tuple[str, str]]) -> None:
 
 
 def _failure(run: PipelineRunResponse, steps: Sequence[StepRunResponse]) -> ProjectError:
-    """The first failed step's error, made anew from its name and text."""
+    """The first failed step's error, made anew from its name and text; where it had no time to say one, its pod's."""
+    from stacks.step_pods import ended
+
     logs = f"kubectl logs --all-namespaces --selector run_id={run.id}"
     failed = [step for step in steps if step.status.value == "failed"]
     if not failed:
@@ -73,7 +78,10 @@ def _failure(run: PipelineRunResponse, steps: Sequence[StepRunResponse]) -> Proj
     step = failed[0]
     told = step.exception_info
     if told is None or not told.message:
-        return ProjectError(f"step {step.name} ended without a word: its pod was killed or never started", logs)
+        pod = ended(str(run.id), step.name, run.created.replace(tzinfo=UTC))
+        if pod is None:
+            return ProjectError(f"step {step.name} ended without a word: its pod was killed or never started", logs)
+        return ProjectError(f"step {step.name}: {pod.cause}", pod.next_step)
     cause, _, next_step = told.message.partition(NEXT)
     name = (told.source or "").rpartition(".")[2]
     ours = getattr(errors, name, None)

@@ -12,6 +12,7 @@ import warnings
 STARTED = re.compile(r"Step (\S+) has started")
 FINISHED = re.compile(r"Step (\S+) has finished in ([\ddhm.]+)s")  # `12.345s`, and from a minute on `1m12s`
 CACHED = re.compile(r"Using cached version of step (\S+?)\.?$")
+AGAIN = re.compile(r"Step (\S+) did not end well and is begun anew")
 FOLDS = re.compile(r"(\S+): (\d+ of \d+ folds)$")
 QUIET = 30.0
 """Seconds after which a line is due where there is no terminal."""
@@ -63,6 +64,8 @@ class ProgressHandler(logging.Handler):
         elif found := FINISHED.search(text):
             took = found[2]
             self._line("✓", found[1], f"{took}s" if "m" in took else f"{float(took):.1f} s")
+        elif found := AGAIN.search(text):
+            self._line("!", found[1], "again")
         elif found := CACHED.search(text):
             self._line("=", found[1], "cached")
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from cli.progress import quieten, show_progress
+from cli.submission import TRIES, outputs, prepared
 from project import aside
 from project.errors import ConfigError, ProjectError
 from project.paths import CONFIGS, ENDPOINTS, ROOT
@@ -20,8 +21,6 @@ from tabular.training_config import Profile, TrainingConfig
 from tracking.names import COMMIT, Artifact
 
 if TYPE_CHECKING:
-    from zenml.models import PipelineRunResponse
-
     from deployers.rollout import RolloutSettings
     from tabular.batch import BatchFiles, BatchSettings, BatchSummary
     from tabular.drift import DriftSettings
@@ -150,7 +149,8 @@ def run_training(session: Session, profile: Profile, jobs: int) -> dict[str, Any
     # Without a name ZenML logs to an experiment of the pipeline's, whose artifacts go to the folder we were typed in.
     settings = {"experiment_tracker": {"experiment_name": contract.name}}
     extra = {COMMIT: commit()}  # asked here: where a step runs there may be no git
-    run = _prepared(training, settings=settings, extra=extra, enable_cache=None if session.cache else False)(
+    caching = None if session.cache else False
+    run = prepared(training, TRIES, settings=settings, extra=extra, enable_cache=caching)(
         contract, session.config, profile, fingerprints, data_sha256, registry_identity(contract.name), jobs
     )
     return outputs(run)
@@ -175,7 +175,7 @@ def run_deployment(
     from deployers.remembered import Place, remember
     from pipelines.deployment import deployment
 
-    chosen = _prepared(deployment, model=Model(name=session.contract.name, version=version))
+    chosen = prepared(deployment, model=Model(name=session.contract.name, version=version))
     found = outputs(chosen(version, rollout or session.rollout, port))
     remember(Place(*active_component()))
     return found
@@ -190,7 +190,7 @@ def run_monitoring(session: Session, version: str, sites: list[str]) -> dict[str
 
     fingerprints = {site: fingerprint(session.contract.sites[site].path) for site in sites}
     model = Model(name=session.contract.name, version=version)
-    run = _prepared(monitoring, model=model, enable_cache=None if session.cache else False)(
+    run = prepared(monitoring, TRIES, model=model, enable_cache=None if session.cache else False)(
         session.contract, session.drift, fingerprints
     )
     return outputs(run)
@@ -204,16 +204,9 @@ def run_batch_inference(
 
     from pipelines.batch_inference import batch_inference
 
-    chosen = _prepared(batch_inference, model=Model(name=session.contract.name, version=version))
+    chosen = prepared(batch_inference, model=Model(name=session.contract.name, version=version))
     run = outputs(chosen(files, settings, max_rejects))
     return cast("BatchSummary", run[f"predict_rows.{Artifact.BATCH_SUMMARY}"].load())
-
-
-def _prepared(pipeline: Any, **options: Any) -> Any:
-    """A pipeline with options, and with the settings that its steps need where they run."""
-    from stacks.images import step_settings
-
-    return pipeline.with_options(**{**options, "settings": {**step_settings(), **options.get("settings", {})}})
 
 
 def champion_version(session: Session) -> str:
@@ -231,16 +224,3 @@ def champion_version(session: Session) -> str:
             f"python run.py train --stack {session.stack} --dataset {session.contract.name}",
         )
     return str(found.name)
-
-
-def outputs(run: PipelineRunResponse | None) -> dict[str, Any]:
-    """Outputs of a run once it has ended: `step.artifact` to a function that loads it, and `run` itself."""
-    from cli.follow import followed
-
-    assert run is not None  # noqa: S101  only a scheduled run has no response
-    run = run if run.status.is_finished else followed(run)
-    found: dict[str, Any] = {"run": run}
-    for name, step in run.steps.items():
-        for artifact, (version, *_) in step.outputs.items():
-            found[f"{name}.{artifact}"] = version
-    return found

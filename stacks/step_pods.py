@@ -1,0 +1,117 @@
+"""Why the pod of a step ended without its step saying so: what the cluster knows, in our words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from stacks.cluster_probes import _ask
+from stacks.probes import Failure, _kubernetes_api
+
+Object = Mapping[str, Any]
+AGAIN = "the same command again: steps that ended well come from the cache"
+STOPPED = {
+    "EvictionByEvictionAPI": "was evicted, as when a node is emptied",
+    "PreemptionByScheduler": "had to make room for a pod of higher priority",
+    "DeletionByTaintManager": "had to leave its node, which is not fit any more",
+    "DeletionByPodGC": "went with its node",
+    "TerminationByKubelet": "was stopped by its node",
+}
+"""Why Kubernetes itself stops a pod, by the reason of its condition DisruptionTarget."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a pod ended, and what to do about it."""
+
+    cause: str
+    next_step: str
+
+
+def ended(run: str, step: str, since: datetime) -> Ended | None:
+    """What the cluster of the active stack knows of a step's pod.
+
+    Args:
+        run: Id of the run.
+        step: Its name in the run.
+        since: When the run began.
+
+    Returns:
+        Nothing where the steps of the stack are no pods, the cluster does not answer, or it knows nothing bad.
+    """
+    from zenml.client import Client
+    from zenml.enums import StackComponentType
+
+    stack = Client().active_stack_model
+    (orchestrator,) = stack.components[StackComponentType.ORCHESTRATOR]
+    if orchestrator.flavor_name != "kubernetes":
+        return None
+    context = orchestrator.configuration.get("kubernetes_context")
+    namespace = orchestrator.configuration.get("kubernetes_namespace", "zenml")
+    where = f"/api/v1/namespaces/{namespace}"
+    pods = f"{where}/pods?labelSelector={quote(f'run_id={run},step_name={step}')}"
+    events = f"{where}/events?fieldSelector={quote('involvedObject.kind=Pod,type=Warning')}"
+    try:
+        api = _kubernetes_api(context)
+        found = end_of((_ask(api, context, "GET", pods) or {"items": []})["items"], stack.name)
+        return found or never_began((_ask(api, context, "GET", events) or {"items": []})["items"], step, since)
+    except Failure:
+        return None
+
+
+def end_of(pods: Iterable[Object], stack: str) -> Ended | None:
+    """What the newest of a step's pods says of its end."""
+    for pod in sorted(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), reverse=True):
+        status = pod.get("status", {})
+        for container in status.get("containerStatuses", []):
+            terminated = container.get("state", {}).get("terminated") or {}
+            if terminated.get("reason") == "OOMKilled":
+                return Ended(
+                    f"its pod was killed for want of memory: it may have {_memory(pod, container['name'])}",
+                    f"raise pod_settings.resources.limits.memory in stacks/{stack}.yaml, then python run.py again",
+                )
+        if status.get("reason") == "Evicted":
+            return Ended(f"its pod was evicted: {_line(status.get('message', 'its node says no more'))}", AGAIN)
+        if status.get("reason") == "DeadlineExceeded":
+            return Ended(
+                "its pod took longer than it may",
+                f"raise active_deadline_seconds in stacks/{stack}.yaml, then python run.py again",
+            )
+        for condition in status.get("conditions", []):
+            if condition["type"] == "DisruptionTarget" and condition["status"] == "True":
+                why = STOPPED.get(condition.get("reason", ""), "was stopped by the cluster")
+                return Ended(f"its pod {why}: {_line(condition.get('message', 'no more is said'))}", AGAIN)
+    return None
+
+
+def never_began(events: Iterable[Object], step: str, since: datetime) -> Ended | None:
+    """What was said last of a pod that has gone since: its orchestrator deletes one whose image can not be pulled."""
+    named = re.compile(rf"[0-9a-f]{{8}}-{re.escape(re.sub('[^a-z0-9-]+', '-', step.lower()))}-")
+    of_step = [event for event in events if named.match(event["involvedObject"]["name"]) and _when(event) >= since]
+    for event in sorted(of_step, key=_when, reverse=True):
+        said = _line(event.get("message", ""))
+        if said.startswith("Failed to pull image"):
+            return Ended(f"its pod never began: {said}", "make platform-up builds and pushes the image")
+        if event.get("reason") in ("FailedScheduling", "FailedMount", "FailedCreatePodSandBox"):
+            return Ended(f"its pod never began: {said}", AGAIN)
+    return None
+
+
+def _memory(pod: Object, container: str) -> str:
+    for each in pod["spec"]["containers"]:
+        if each["name"] == container:
+            return str(each.get("resources", {}).get("limits", {}).get("memory", "what its node has"))
+    return "what its node has"
+
+
+def _when(event: Object) -> datetime:
+    found = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"]
+    return datetime.fromisoformat(str(found)).astimezone(UTC)
+
+
+def _line(text: str) -> str:
+    return " ".join(str(text).split())[:300].rstrip(". ")
