@@ -11,6 +11,7 @@ import click
 
 from cli.options import data_options
 from cli.output import emit, json_option
+from cli.processed import clean, split
 from project.errors import Exit
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ def data() -> None:
       python run.py data validate --dataset penguins
       python run.py data init FILE.csv --target COLUMN
     """
+
+
+data.add_command(clean)
+data.add_command(split)
 
 
 @data.command()

@@ -30,14 +30,14 @@ def _text(found: Lineage) -> str:
     parameters = ", ".join(f"{key}={value}" for key, value in found.parameters.items())
     return "\n".join(
         [
-            f"{found.model} {found.version}{f' ({found.stage})' if found.stage else ''}",
-            f"  bundle     {found.digest}",
-            f"  made       {found.created}, commit {found.commit}",
-            f"  data       {found.data_sha256[:12]}",
-            *(f"               {site:<14}{value[:12]}" for site, value in found.files.items()),
-            f"  model      {found.candidate}: {parameters}",
-            f"  libraries  {', '.join(f'{name} {number}' for name, number in found.libraries.items())}",
-            *(f"  gate       {line}" for line in found.gates),
-            f"  runs       ZenML {found.zenml_run}, MLflow {found.mlflow_run}",
+            f'prediction  every answer with "model": "{found.model}", "version": "{found.version}"',
+            f"version     {found.version}{f' ({found.stage})' if found.stage else ''}, bundle {found.digest}",
+            f"              {found.candidate}: {parameters}",
+            f"              {', '.join(f'{name} {number}' for name, number in found.libraries.items())}",
+            f"run         ZenML {found.zenml_run}, MLflow {found.mlflow_run}, {found.created}",
+            *(f"              {line}" for line in found.gates),
+            f"data        sha256 {found.data_sha256[:12]}{f', DVC {found.data_md5}' if found.data_md5 else ''}",
+            *(f"              {site:<14}{value[:12]}" for site, value in found.files.items()),
+            f"commit      {found.commit}",
         ]
     )

@@ -141,28 +141,20 @@ def alone(session: Session) -> Iterator[None]:
 def run_training(session: Session, profile: Profile, jobs: int) -> dict[str, Any]:
     """Run the training pipeline; what its steps returned, by step and output name."""
     from pipelines.training import training
+    from tabular.fingerprints import fingerprints_of
     from tracking.provenance import commit
     from tracking.registry import registry_identity
 
     contract = session.contract
-    fingerprints, data_sha256 = fingerprints_of(contract)
+    fingerprints, hashes = fingerprints_of(contract)
     # Without a name ZenML logs to an experiment of the pipeline's, whose artifacts go to the folder we were typed in.
     settings = {"experiment_tracker": {"experiment_name": contract.name}}
     extra = {COMMIT: commit()}  # asked here: where a step runs there may be no git
     caching = None if session.cache else False
     run = prepared(training, TRIES, settings=settings, extra=extra, enable_cache=caching)(
-        contract, session.config, profile, fingerprints, data_sha256, registry_identity(contract.name), jobs
+        contract, session.config, profile, fingerprints, hashes, registry_identity(contract.name), jobs
     )
     return outputs(run)
-
-
-def fingerprints_of(contract: Contract) -> tuple[dict[str, str], str]:
-    """Site to the sha256 of its file, and the hash over all of them that a bundle's manifest names."""
-    from tabular.bundle import sha256
-    from tabular.reading import fingerprint
-
-    found = {name: fingerprint(site.path) for name, site in contract.sites.items()}
-    return found, sha256("".join(f"{name} {value}\n" for name, value in sorted(found.items())).encode())
 
 
 def run_deployment(

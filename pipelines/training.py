@@ -13,6 +13,7 @@ from steps.training.package_model import package_model
 from steps.training.score_candidate import score_candidate
 from steps.training.split_rows import split_rows
 from tabular.contract import Contract
+from tabular.fingerprints import DataHashes
 from tabular.training_config import Profile, TrainingConfig
 
 
@@ -22,7 +23,7 @@ def training(
     config: TrainingConfig,
     profile: Profile,
     fingerprints: dict[str, str],
-    data_sha256: str,
+    data: DataHashes,
     registry: str,
     jobs: int = 1,
 ) -> None:
@@ -53,7 +54,7 @@ def training(
         for name, candidate in config.candidates.items()
     ]
     choice = choose_candidate(contract, train, scores, config)
-    bundle, registration = package_model(contract, choice, train, test, external, data_sha256, config.seed, registry)
+    bundle, registration = package_model(contract, choice, train, test, external, data, config.seed, registry)
     champion = evaluate_champion(contract, test)
     judged = judge_challenger(contract, bundle, registration, choice, train, test, champion, config.gates, config.seed)
     promote(contract, bundle, registration, judged)

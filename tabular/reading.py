@@ -52,7 +52,26 @@ def fingerprint(path: str) -> str:
     Raises:
         Unreachable: It can not be opened.
     """
-    return hashlib.sha256(_bytes(path)).hexdigest()
+    return hashlib.sha256(site_bytes(path)).hexdigest()
+
+
+def site_bytes(path: str, download: str = "") -> bytes:
+    """A file as it is, local or remote; `download` is the command that would fetch it.
+
+    Raises:
+        Unreachable: It can not be opened.
+    """
+    address = located(path)
+    refuse_no_file(address)
+    try:
+        with fsspec.open(address, "rb") as file:
+            return bytes(file.read())
+    except Exception as error:  # noqa: BLE001  each store has its own errors; the user needs the address and the reason
+        if is_absent(error):
+            fetch = f", or fetch it: {download}" if download else ""
+            raise Unreachable(f"{path} does not exist", f"check the path{fetch}") from None
+        reason = error.__cause__ or error
+        raise Unreachable(f"{path} can not be read: {reason}", "check the address and the credentials") from None
 
 
 def read_site(contract: Contract, site: str) -> Table:
@@ -74,7 +93,7 @@ def raw_site(contract: Contract, site: str) -> pd.DataFrame:
     """
     where = contract.sites[site]
     download = f"python run.py data download --dataset {contract.name}" if where.url else ""
-    content = _bytes(where.path, download)
+    content = site_bytes(where.path, download)
     actual = hashlib.sha256(content).hexdigest()
     if where.sha256 and actual != where.sha256:
         raise Refused(
@@ -147,20 +166,6 @@ def _class_labels(target: Target) -> dict[str, str]:
             else:
                 labels[plain(value)] = one.label
     return labels
-
-
-def _bytes(path: str, download: str = "") -> bytes:
-    address = located(path)
-    refuse_no_file(address)
-    try:
-        with fsspec.open(address, "rb") as file:
-            return bytes(file.read())
-    except Exception as error:  # noqa: BLE001  each store has its own errors; the user needs the address and the reason
-        if is_absent(error):
-            fetch = f", or fetch it: {download}" if download else ""
-            raise Unreachable(f"{path} does not exist", f"check the path{fetch}") from None
-        reason = error.__cause__ or error
-        raise Unreachable(f"{path} can not be read: {reason}", "check the address and the credentials") from None
 
 
 def _read_csv(contract: Contract, content: bytes, name: str) -> pd.DataFrame:

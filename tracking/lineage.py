@@ -28,6 +28,8 @@ class Lineage:
     created: str
     commit: str
     data_sha256: str
+    data_md5: str
+    """What `dvc.lock` of that commit says of the data's folder; empty for a bundle older than this."""
     files: dict[str, str]
     """Site to the sha256 of its file, as the training run read it."""
     candidate: str
@@ -63,6 +65,7 @@ def lineage(model: str, version: str) -> Lineage:
         created=bundle.provenance["created"],
         commit=bundle.provenance["commit"],
         data_sha256=bundle.data_sha256,
+        data_md5=bundle.provenance.get("data_md5", ""),
         files=dict(run.config.parameters["fingerprints"]) if run.config.parameters else {},
         candidate=metrics["candidate"],
         parameters=metrics["parameters"],

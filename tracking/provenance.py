@@ -8,9 +8,16 @@ from datetime import UTC, datetime
 from project.paths import ROOT
 
 
-def provenance(run_id: str, commit: str) -> dict[str, str]:
-    """What stands beside a bundle: `commit()` of the tree that started the run, the run's id, and the time in UTC."""
-    return {"commit": commit, "zenml_run": run_id, "created": datetime.now(UTC).isoformat(timespec="seconds")}
+def provenance(run_id: str, commit: str, data_md5: str) -> dict[str, str]:
+    """What stands beside a bundle.
+
+    Args:
+        run_id: Of the ZenML run.
+        commit: `commit()` of the tree that started the run.
+        data_md5: What DVC knows the data's files by: `dvc.lock` of that commit says the same of their folder.
+    """
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"commit": commit, "zenml_run": run_id, "created": created, "data_md5": data_md5}
 
 
 def commit() -> str:

@@ -10,6 +10,7 @@ from steps.caching import on_imports
 from tabular.bundle import Bundle
 from tabular.choosing import Choice
 from tabular.contract import Contract
+from tabular.fingerprints import DataHashes
 from tabular.packaging import package
 from tabular.sites import rows_of
 from tracking.bundle_materializer import BundleMaterializer
@@ -33,7 +34,7 @@ def package_model(
     train: pd.DataFrame,
     test: pd.DataFrame,
     external: pd.DataFrame,
-    data_sha256: str,
+    data: DataHashes,
     seed: int,
     registry: str,
 ) -> tuple[Annotated[Bundle, Artifact.BUNDLE], Annotated[Registration, Artifact.REGISTRATION]]:
@@ -45,7 +46,7 @@ def package_model(
         train: Rows to learn from.
         test: Held-out rows.
         external: Rows of sites the model never sees.
-        data_sha256: Hash over the files of all sites.
+        data: Hashes over the files of all sites.
         seed: For estimators and samples that draw.
         registry: Identity of the registry the version is written to: another registry, another run.
 
@@ -54,8 +55,8 @@ def package_model(
     """
     sites = {site: rows_of(external, site) for site in contract.external_sites}
     packaged = package(
-        contract, choice.chosen, choice.threshold, choice.leaderboard, train, test, sites, data_sha256, seed
+        contract, choice.chosen, choice.threshold, choice.leaderboard, train, test, sites, data.sha256, seed
     )
     run = get_step_context().pipeline_run
-    bundle = packaged.with_provenance(provenance(str(run.id), run.config.extra.get(COMMIT) or commit()))
+    bundle = packaged.with_provenance(provenance(str(run.id), run.config.extra.get(COMMIT) or commit(), data.md5))
     return bundle, aside.run(log_challenger, active_run(), contract, bundle, packaged, choice, train)

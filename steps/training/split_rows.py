@@ -7,8 +7,7 @@ from zenml import step
 
 from steps.caching import on_imports
 from tabular.contract import Contract
-from tabular.sites import SITE, rows_of
-from tabular.splitting import split_rows as split
+from tabular.splitting import split_sites
 from tracking.names import Artifact
 
 
@@ -25,6 +24,5 @@ def split_rows(
     Returns:
         Rows to learn from, rows to test on, and the rows of external sites, which are only reported.
     """
-    home = rows_of(rows, contract.training_site)
-    train, test = split(home, contract.target.column, test_share, seed)
-    return train, test, rows[rows[SITE] != contract.training_site].reset_index(drop=True)
+    parts = split_sites(contract, rows, test_share, seed)
+    return parts.train, parts.test, parts.external

@@ -15,7 +15,6 @@ pytestmark = pytest.mark.docker
 LIMIT = 900_000_000
 """Bytes. What one with the run's whole lock would have is 1.5 GB."""
 BODIES = """
-from cli.runs import fingerprints_of
 from project.paths import CONFIGS
 from project.strict_yaml import read_yaml
 from steps.data.check_rows import check_rows
@@ -26,12 +25,13 @@ from steps.training.score_candidate import score_candidate
 from steps.training.split_rows import split_rows
 from tabular.contract import load_contract
 from tabular.drift import MonitoringConfig
+from tabular.fingerprints import fingerprints_of
 from tabular.packaging import package
 from tabular.sites import rows_of
 from tabular.training_config import TrainingConfig
 
 contract, config = load_contract("heart_disease"), read_yaml(CONFIGS / "training.yaml", TrainingConfig)
-fingerprints, data_sha256 = fingerprints_of(contract)
+fingerprints, data = fingerprints_of(contract)
 rows, summary, page = check_rows.entrypoint(contract, *load_rows.entrypoint(contract, fingerprints))
 assert "<html" in page
 train, test, external = split_rows.entrypoint(contract, rows, config.test_share, config.seed)
@@ -45,7 +45,7 @@ scores = [
 choice = choose_candidate.entrypoint(contract, train, scores, config)
 sites = {site: rows_of(external, site) for site in contract.external_sites}
 packaged = package(
-    contract, choice.chosen, choice.threshold, choice.leaderboard, train, test, sites, data_sha256, config.seed
+    contract, choice.chosen, choice.threshold, choice.leaderboard, train, test, sites, data.sha256, config.seed
 )
 settings = read_yaml(CONFIGS / "monitoring.yaml", MonitoringConfig).drift
 report, page = check_drift.entrypoint(contract, packaged.bundle, rows, "va", settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 BUCKET = "tables"
+
+ANYTHING = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
 
 
 @contextmanager
@@ -33,3 +36,26 @@ def object_store() -> Iterator[Any]:
             yield client
         finally:
             server.stop()
+
+
+@contextmanager
+def with_keys() -> Iterator[None]:
+    """In this block the running server checks keys, and the environment has the only one that it takes."""
+    iam = boto3.client("iam")
+    iam.create_user(UserName="tests")
+    iam.put_user_policy(UserName="tests", PolicyName="anything", PolicyDocument=ANYTHING)
+    key = iam.create_access_key(UserName="tests")["AccessKey"]
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+        environment.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+        _check_keys_after("0")
+        try:
+            yield
+        finally:
+            _check_keys_after("inf")
+
+
+def _check_keys_after(requests: str) -> None:
+    address = f"{os.environ['AWS_ENDPOINT_URL']}/moto-api/reset-auth"
+    body = urllib.request.Request(address, requests.encode(), {"Content-Type": "text/plain"}, method="POST")
+    urllib.request.urlopen(body).close()

@@ -16,6 +16,7 @@ from project.paths import CONFIGS
 from project.strict_yaml import read_yaml
 from stacks.files import names, read_stack
 from tabular.contract import contract_names, load_contract
+from tabular.fingerprints import fingerprints_of
 from tabular.reading import fingerprint
 from tabular.training_config import Profile, TrainingConfig
 from tests.integration.test_stacks import SECRETS
@@ -85,9 +86,9 @@ def training(dataset: str, profile: Profile = "quick") -> PipelineSnapshotBase:
     from pipelines.training import training as pipeline
 
     contract = load_contract(dataset)
-    fingerprints = {name: fingerprint(site.path) for name, site in contract.sites.items()}
+    fingerprints, hashes = fingerprints_of(contract)
     prepared = pipeline.with_options()
-    prepared.prepare(contract, CONFIG, profile, fingerprints, "0" * 64, "1:1", 2)
+    prepared.prepare(contract, CONFIG, profile, fingerprints, hashes, "1:1", 2)
     return prepared._compile()[0]
 
 

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from project.paths import ROOT
 from tabular.bundle import read_bundle
@@ -53,8 +54,17 @@ def test_lineage_leads_from_a_version_to_its_data_and_runs(journey: Journey) -> 
     assert found["files"] == {name: site.sha256 for name, site in sites.items()}
     assert found["candidate"] == next(s["candidate"] for s in journey.found["leaderboard"] if s["chosen"])
     assert len(found["gates"]) == len(journey.found["gates"])
+    (raw,) = yaml.safe_load((ROOT / "dvc.lock").read_bytes())["stages"]["download@heart_disease"]["outs"]
+    assert found["data_md5"] == raw["md5"]
     assert found["zenml_run"].startswith("training-")
     assert len(found["mlflow_run"]) == 32
+
+    text = journey.project.run("status", "--lineage", "v1", "--stack", "local").stdout
+    chain = [line.split()[0] for line in text.splitlines() if not line.startswith(" ")]
+    assert chain == ["prediction", "version", "run", "data", "commit"]
+    answer = journey.found["prediction"]
+    assert f'"model": "{answer["model"]}", "version": "{answer["version"]}"' in text.splitlines()[0]
+    assert f"DVC {raw['md5']}" in text
 
     said = refusal(journey.project.run("status", "--lineage", "v9", "--stack", "local", "--json"))
     assert said["exit_code"] == 2

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from dvc.cli.parser import get_main_parser
 
 from cli.main import cli
 from project.paths import ROOT
@@ -71,5 +72,7 @@ def test_a_command_that_needs_nothing_runs(command: str) -> None:
             assert done.exit_code == 0, done.output
         case ["python" | ".venv/bin/python", script, *_] if script.endswith(".py"):
             assert (ROOT / script).is_file()
+        case ["dvc", *rest]:
+            assert get_main_parser().parse_args(rest).func
         case _:
             pytest.fail(f"say what {words[0]} needs: ```sh needs=...")

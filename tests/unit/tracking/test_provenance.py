@@ -32,8 +32,8 @@ def test_commit_changes_run_and_time(tmp_path: Path, monkeypatch: pytest.MonkeyP
     git(tmp_path, "commit", "--quiet", "--message", "one")
     head = git(tmp_path, "rev-parse", "HEAD")
     (tmp_path / "untracked").touch()
-    found = provenance("run 1", commit())
-    assert (found["commit"], found["zenml_run"]) == (head, "run 1")
+    found = provenance("run 1", commit(), "0.dir")
+    assert (found["commit"], found["zenml_run"], found["data_md5"]) == (head, "run 1", "0.dir")
     assert abs((datetime.fromisoformat(found["created"]) - datetime.now(UTC)).total_seconds()) < 60
     (tmp_path / "a").write_text("2")
     assert commit() == f"{head}+changes"
