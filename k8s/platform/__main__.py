@@ -12,7 +12,7 @@ from functools import partial
 
 import click
 
-from k8s.platform import cluster, credentials, images, manifests, servers
+from k8s.platform import cluster, credentials, images, manifests, object_store, servers
 from k8s.platform.programs import refuse_no_cluster
 from k8s.platform.settings import MODELS, SERVERS, Overlay, Settings, settings
 from project.errors import Exit, ProjectError, Unreachable
@@ -55,7 +55,7 @@ def up(overlay: Overlay) -> None:
     for server in (*(["s3"] if chosen.in_cluster else []), "zenml", "mlflow"):
         _part(server, partial(manifests.wait_for, server))
     if chosen.in_cluster:
-        _part("bucket", partial(servers.provide_bucket, chosen))
+        _part("bucket", partial(object_store.provide_bucket, chosen))
     _part("account", partial(servers.provide_account, chosen))
     _examine(chosen)
     overlaid = "" if chosen.in_cluster else f" OVERLAY={overlay}"
@@ -92,7 +92,7 @@ def variables(chosen: Settings) -> dict[str, str]:
         "SERVING_IMAGE": image_name("serving", chosen.registry),
     }
     if chosen.in_cluster:
-        s3 = credentials.known("tabular-s3", MODELS)
+        s3 = credentials.known(credentials.S3_KEY)
         found |= {
             "CONTEXT": chosen.context,
             "REGISTRY": chosen.registry,

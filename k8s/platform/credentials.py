@@ -17,6 +17,8 @@ from project.errors import ConfigError, ProjectError
 from project.paths import ROOT
 
 Values = dict[str, str]
+S3_KEY = "tabular-s3"
+"""The Secret, in both namespaces, with the key that owns the bucket."""
 
 
 def values(name: str, namespace: str = SERVERS) -> Values | None:
@@ -68,8 +70,9 @@ def provide_all(in_cluster: bool) -> str:
     made = [name for name, make in _SERVERS.items() if _provide(name, make, SERVERS)]
     if in_cluster:
         made += ["s3"] * _provide("s3", _s3, SERVERS)
-        s3 = known("s3")
-        made += ["tabular-s3"] * _provide("tabular-s3", lambda: _client_of(s3), MODELS)
+        made += [S3_KEY] * _provide(S3_KEY, _s3_key, SERVERS)
+        if values(S3_KEY, MODELS) != (key := known(S3_KEY)):
+            store(S3_KEY, key, MODELS)
     else:
         made += ["databases"] * _provide("databases", _databases, SERVERS)
     made += ["tabular-keys"] * _provide("tabular-keys", _api_keys, MODELS)
@@ -117,8 +120,8 @@ def _databases() -> Values:
     return {"zenml": given["zenml"], "mlflow": given["mlflow"], "basic_auth.ini": authorization}
 
 
-def _client_of(s3: Values) -> Values:
-    return {"AWS_ACCESS_KEY_ID": s3["ROOT_ACCESS_KEY"], "AWS_SECRET_ACCESS_KEY": s3["ROOT_SECRET_KEY"]}
+def _s3_key() -> Values:
+    return {"AWS_ACCESS_KEY_ID": secrets.token_hex(10), "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(30)}
 
 
 def _api_keys() -> Values:

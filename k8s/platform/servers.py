@@ -1,8 +1,7 @@
-"""What the servers need once they run: a bucket, and an account of ZenML for whoever is no person."""
+"""What ZenML's server needs once it runs: an account for whoever is no person."""
 
 from __future__ import annotations
 
-import importlib
 import json
 import urllib.error
 import urllib.parse
@@ -18,30 +17,6 @@ ACCOUNT = "tabular"
 CLIENT = "zenml-client"
 """The Secret that keeps its key: ZenML tells a key once."""
 TIMEOUT = 20.0
-
-
-def provide_bucket(settings: Settings) -> str:
-    """Make the bucket if there is none.
-
-    Raises:
-        Unreachable: The S3 server does not answer or refuses.
-    """
-    boto3: Any = importlib.import_module("boto3")
-    keys = credentials.known("s3")
-    client = boto3.client(
-        "s3",
-        endpoint_url=settings.urls["s3"],
-        region_name=settings.region,
-        aws_access_key_id=keys["ROOT_ACCESS_KEY"],
-        aws_secret_access_key=keys["ROOT_SECRET_KEY"],
-    )
-    try:
-        if settings.bucket in {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}:
-            return f"{settings.bucket} is there"
-        client.create_bucket(Bucket=settings.bucket)
-    except Exception as error:  # boto3 makes its errors at run time
-        raise Unreachable(f"{settings.urls['s3']}: {error}", "make platform-up again") from error
-    return f"{settings.bucket} made"
 
 
 def provide_account(settings: Settings) -> str:

@@ -8,8 +8,9 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
 
 from k8s.platform.settings import SERVERS, Settings, settings
@@ -42,6 +43,17 @@ def kubectl(*arguments: str, stdin: str | None = None) -> str:
     )
     assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr[-2000:]}"
     return done.stdout
+
+
+def s3(platform: Settings, key: str, secret: str) -> Any:
+    """A client of the platform's own store."""
+    return boto3.client(
+        "s3",
+        endpoint_url=platform.urls["s3"],
+        region_name=platform.region,
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
+    )
 
 
 @pytest.fixture(scope="session")

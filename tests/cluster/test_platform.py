@@ -8,16 +8,18 @@ import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from k8s.platform import manifests
+from k8s.platform import credentials, manifests
 from k8s.platform.settings import MODELS, SERVERS, Settings
 from stacks.probes import http_status
-from tests.cluster.conftest import kubectl, said_by
+from tests.cluster.conftest import kubectl, s3, said_by
 
 pytestmark = pytest.mark.cluster
+FOREIGN = "of-somebody-else"
 RIGHTS = Path(__file__).with_name("rights.yaml")
 OURS = ("--selector", "app.kubernetes.io/part-of=tabular-zenml")
 
@@ -74,6 +76,35 @@ def test_an_artifact_goes_to_s3_and_comes_back_by_mlflow(variables: dict[str, st
     address, text = done.stdout.splitlines()[-1].split(" ", 1)
     assert text == "as it was"
     assert address.startswith("mlflow-artifacts:/")
+
+
+def test_the_key_of_the_stack_reaches_its_bucket_and_nothing_else(
+    platform: Settings, variables: dict[str, str]
+) -> None:
+    server = credentials.known("s3")
+    administrator = s3(platform, server["ROOT_ACCESS_KEY"], server["ROOT_SECRET_KEY"])
+    ours = s3(platform, variables["MINIKUBE_S3_KEY"], variables["MINIKUBE_S3_SECRET"])
+    assert variables["MINIKUBE_S3_KEY"] != server["ROOT_ACCESS_KEY"]
+    administrator.create_bucket(Bucket=FOREIGN)
+    try:
+        administrator.put_object(Bucket=FOREIGN, Key="theirs", Body=b"theirs")
+        ours.put_object(Bucket=platform.bucket, Key="tests/ours", Body=b"ours")
+        assert ours.get_object(Bucket=platform.bucket, Key="tests/ours")["Body"].read() == b"ours"
+        ours.delete_object(Bucket=platform.bucket, Key="tests/ours")
+        assert [bucket["Name"] for bucket in ours.list_buckets()["Buckets"]] == [platform.bucket]
+        refused: list[tuple[str, dict[str, Any]]] = [
+            ("get_object", {"Bucket": FOREIGN, "Key": "theirs"}),
+            ("list_objects_v2", {"Bucket": FOREIGN}),
+            ("put_object", {"Bucket": FOREIGN, "Key": "mine", "Body": b"mine"}),
+            ("create_bucket", {"Bucket": f"{FOREIGN}-more"}),
+        ]
+        for method, arguments in refused:
+            with pytest.raises(ours.exceptions.ClientError) as error:
+                getattr(ours, method)(**arguments)
+            assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403, method
+    finally:
+        administrator.delete_object(Bucket=FOREIGN, Key="theirs")
+        administrator.delete_bucket(Bucket=FOREIGN)
 
 
 def test_mlflow_answers_no_other_host(platform: Settings) -> None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any
 
-import boto3
 import pytest
 
 from k8s.platform.settings import SERVERS, Settings
 from stacks.probes import http_status
-from tests.cluster.conftest import kubectl, said_by
+from tests.cluster.conftest import kubectl, s3, said_by
 
 pytestmark = pytest.mark.cluster
 KEPT = "tests/kept"
@@ -21,7 +19,7 @@ PATIENCE = 180
 def test_what_the_servers_know_outlives_their_pods(
     platform: Settings, variables: dict[str, str], stack: dict[str, str]
 ) -> None:
-    store = s3(variables)
+    store = s3(platform, variables["MINIKUBE_S3_KEY"], variables["MINIKUBE_S3_SECRET"])
     store.put_object(Bucket=platform.bucket, Key=KEPT, Body=b"kept")
     for name in ("zenml", "mlflow", "s3"):
         kubectl("--namespace", SERVERS, "rollout", "restart", f"deployment/{name}")
@@ -64,14 +62,3 @@ def answering(url: str, form: dict[str, str]) -> None:
             pass
         time.sleep(1)
     raise AssertionError(f"{url} lets nobody in")
-
-
-def s3(variables: dict[str, str]) -> Any:
-    """A client of the platform's own store."""
-    return boto3.client(
-        "s3",
-        endpoint_url=variables["MINIKUBE_S3_URL"],
-        region_name=variables["MINIKUBE_REGION"],
-        aws_access_key_id=variables["MINIKUBE_S3_KEY"],
-        aws_secret_access_key=variables["MINIKUBE_S3_SECRET"],
-    )
