@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from cli import unchanged
 from cli.progress import quieten, show_progress
 from cli.submission import TRIES, outputs, prepared
 from project import aside
@@ -18,7 +19,7 @@ from project.paths import CONFIGS, ENDPOINTS, ROOT
 from project.strict_yaml import read_yaml
 from tabular.contract import Contract
 from tabular.training_config import Profile, TrainingConfig
-from tracking.names import COMMIT, Artifact
+from tracking.names import COMMIT, INPUTS, Artifact
 
 if TYPE_CHECKING:
     from deployers.rollout import RolloutSettings
@@ -139,8 +140,11 @@ def alone(session: Session) -> Iterator[None]:
 
 
 def run_training(session: Session, profile: Profile, jobs: int) -> dict[str, Any]:
-    """Run the training pipeline; what its steps returned, by step and output name."""
-    from pipelines.training import training
+    """Run the training pipeline; what its steps returned, by step and output name.
+
+    Where steps are pods, what a run on the same inputs has returned, as long as the champion is what it promoted.
+    """
+    from pipelines import training as module
     from tabular.fingerprints import fingerprints_of
     from tracking.provenance import commit
     from tracking.registry import registry_identity
@@ -149,11 +153,15 @@ def run_training(session: Session, profile: Profile, jobs: int) -> dict[str, Any
     fingerprints, hashes = fingerprints_of(contract)
     # Without a name ZenML logs to an experiment of the pipeline's, whose artifacts go to the folder we were typed in.
     settings = {"experiment_tracker": {"experiment_name": contract.name}}
-    extra = {COMMIT: commit()}  # asked here: where a step runs there may be no git
+    values = (contract, session.config, profile, fingerprints, hashes, registry_identity(contract.name))
+    inputs = unchanged.identity(module.__file__, *values)
+    former = unchanged.same_run("training", inputs) if session.cache else None
+    if former and (found := unchanged.same_champion(contract.name, outputs(former))):
+        unchanged.said_again(former)
+        return found
+    extra = {COMMIT: commit(), INPUTS: inputs}  # asked here: where a step runs there may be no git
     caching = None if session.cache else False
-    run = prepared(training, TRIES, settings=settings, extra=extra, enable_cache=caching)(
-        contract, session.config, profile, fingerprints, hashes, registry_identity(contract.name), jobs
-    )
+    run = prepared(module.training, TRIES, settings=settings, extra=extra, enable_cache=caching)(*values, jobs)
     return outputs(run)
 
 
@@ -167,8 +175,10 @@ def run_deployment(
     from deployers.remembered import Place, remember
     from pipelines.deployment import deployment
 
-    chosen = prepared(deployment, model=Model(name=session.contract.name, version=version))
-    found = outputs(chosen(version, rollout or session.rollout, port))
+    model, rollout = session.contract.name, rollout or session.rollout
+    found = unchanged.serves_already(model, version, rollout) if session.cache else None
+    if found is None:
+        found = outputs(prepared(deployment, model=Model(name=model, version=version))(version, rollout, port))
     remember(Place(*active_component()))
     return found
 
@@ -177,14 +187,17 @@ def run_monitoring(session: Session, version: str, sites: list[str]) -> dict[str
     """Run the monitoring pipeline on some sites."""
     from zenml import Model
 
-    from pipelines.monitoring import monitoring
+    from pipelines import monitoring as module
     from tabular.reading import fingerprint
 
     fingerprints = {site: fingerprint(session.contract.sites[site].path) for site in sites}
+    values = (session.contract, session.drift, fingerprints)
+    inputs = unchanged.identity(module.__file__, *values, version)
+    if session.cache and (former := unchanged.same_run("monitoring", inputs)):
+        return outputs(unchanged.said_again(former))
     model = Model(name=session.contract.name, version=version)
-    run = prepared(monitoring, TRIES, model=model, enable_cache=None if session.cache else False)(
-        session.contract, session.drift, fingerprints
-    )
+    caching = None if session.cache else False
+    run = prepared(module.monitoring, TRIES, model=model, extra={INPUTS: inputs}, enable_cache=caching)(*values)
     return outputs(run)
 
 

@@ -7,6 +7,9 @@ from enum import StrEnum
 COMMIT = "commit"
 """Key in a run's `extra`, which is no part of a cache key: the commit of the tree that started it."""
 
+INPUTS = "inputs_sha256"
+"""Another: a hash over all that the run depends on."""
+
 
 class Artifact(StrEnum):
     """Names under which steps store their outputs."""
