@@ -6,26 +6,30 @@ from collections.abc import Sequence
 from typing import Any
 
 from deployers.interface import Version
-from deployers.kubernetes.manifests import CONTAINER, pod_spec, pulled
-from deployers.kubernetes.target import Target, called, dashed, labels, short
+from deployers.kubernetes.manifests import CONTAINER, Source, pod_spec, pulled
+from deployers.kubernetes.target import Called, Target, called, dashed, labels, short
 
 Manifest = dict[str, Any]
 
 
-def predictor(target: Target, name: str, version: Version) -> Manifest:
-    """One version; the operator calls its Service as `target.workload` says: by endpoint and predictor.
+def version_predictor(target: Target, name: str, version: Version) -> Manifest:
+    """One version of an endpoint; its Service is called as `target.workload` says: by endpoint and predictor."""
+    return predictor(target, called(name, version), short(version), pulled(target, version))
+
+
+def predictor(target: Target, of: Called, name: str, source: Source) -> Manifest:
+    """Pods that serve one source.
 
     The number of pods is fixed: with an `hpaSpec` the operator (1.16) and the autoscaler set it against each other.
     """
-    of = called(name, version)
     return {
-        "name": short(version),
+        "name": name,
         "replicas": target.replicas,
         # One model is no graph: without the sidecar that would route among its nodes the pod answers itself.
         "annotations": {"seldon.io/no-engine": "true"},
         "labels": dict(of.labels),
         "graph": {"name": CONTAINER, "type": "MODEL", "endpoint": {"type": "REST"}},
-        "componentSpecs": [{"spec": pod_spec(target, pulled(target, version), of.selected)}],
+        "componentSpecs": [{"spec": pod_spec(target, source, of.selected)}],
     }
 
 

@@ -11,7 +11,7 @@ from deployers.kubernetes.cluster import Cluster, Manifest
 from deployers.kubernetes.manifests import disruption_budget
 from deployers.kubernetes.target import WORKLOAD, Target, called, dashed, short, workload
 from deployers.kubernetes.workloads import prune
-from deployers.seldon.manifests import predictor, seldon_deployment, with_traffic
+from deployers.seldon.manifests import seldon_deployment, version_predictor, with_traffic
 from project.errors import Unreachable
 
 KIND = "SeldonDeployment"
@@ -29,7 +29,7 @@ class Predictors:
 
     def add(self, name: str, weights: Mapping[Version, float]) -> None:
         """See `Workloads.add`."""
-        new = {short(version): predictor(self.target, name, version) for version in weights}
+        new = {short(version): version_predictor(self.target, name, version) for version in weights}
         self._apply(name, {**self._there(name), **new}, {short(version): share for version, share in weights.items()})
         for version in weights:
             self.cluster.apply(disruption_budget(called(name, version)))

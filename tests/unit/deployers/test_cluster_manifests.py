@@ -9,7 +9,7 @@ import pytest
 from deployers.interface import Version
 from deployers.kubernetes import Target, manifests
 from deployers.kubernetes.target import VERSION, WORKLOAD, called, endpoint_called, labels, short, workload
-from deployers.seldon.manifests import predictor, seldon_deployment, with_traffic
+from deployers.seldon.manifests import seldon_deployment, version_predictor, with_traffic
 
 TARGET = Target(
     url="http://gateway.example/", bundles="s3://bucket/bundles", s3_endpoint="http://10.0.0.1:30707", s3_secret="s3"
@@ -68,7 +68,11 @@ def test_with_a_role_no_key_is_named() -> None:
 def test_pods_keep_the_restricted_standard_without_a_pod_context(of: str) -> None:
     """Seldon's operator drops the pod's own security context."""
     made = deployed()
-    pod = pod_of(made) if of == "deployment" else predictor(TARGET, "heart_disease", V1)["componentSpecs"][0]["spec"]
+    pod = (
+        pod_of(made)
+        if of == "deployment"
+        else version_predictor(TARGET, "heart_disease", V1)["componentSpecs"][0]["spec"]
+    )
     assert "securityContext" not in pod
     assert pod["automountServiceAccountToken"] is pod["enableServiceLinks"] is False
     assert pod["serviceAccountName"] == "tabular-serving"
@@ -111,7 +115,7 @@ def test_the_network_policy_lets_pods_reach_their_store() -> None:
 
 
 def test_a_predictor_is_called_as_routes_name_its_service() -> None:
-    made = predictor(TARGET, "heart_disease", V1)
+    made = version_predictor(TARGET, "heart_disease", V1)
     whole = seldon_deployment("heart_disease", [made])
     assert f"{whole['metadata']['name']}-{made['name']}" == workload("heart_disease", V1)
     assert made["annotations"] == {"seldon.io/no-engine": "true"}
@@ -119,7 +123,7 @@ def test_a_predictor_is_called_as_routes_name_its_service() -> None:
 
 
 def test_ports_have_the_names_that_seldon_would_else_number_by_place() -> None:
-    ports = predictor(TARGET, "heart_disease", V1)["componentSpecs"][0]["spec"]["containers"][0]["ports"]
+    ports = version_predictor(TARGET, "heart_disease", V1)["componentSpecs"][0]["spec"]["containers"][0]["ports"]
     assert {port["name"]: port["containerPort"] for port in ports} == {"http": 8000, "grpc": 8001, "metrics": 8002}
 
 

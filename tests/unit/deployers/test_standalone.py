@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from deployers.kubernetes.standalone import NAME, files
+from deployers.standalone import NAME, files
 from project.paths import ROOT
+from serving.metrics import BUCKETS, exposition
 
+SERVED = set(re.findall(r"^# TYPE (\S+)", exposition([], []).decode(), re.MULTILINE)) | {
+    f"prediction_duration_seconds_{part}" for part in ("bucket", "count")
+}
 OVERLAYS = ROOT / "k8s" / "overlays"
 BASE = "Deployment Service PodDisruptionBudget HorizontalPodAutoscaler NetworkPolicy ServiceAccount"
 KEYS = "ServiceAccount Role RoleBinding Job ConfigMap"
@@ -20,28 +26,71 @@ BUILT = {
     "minikube": (1, f"{BASE} {KEYS} Ingress"),
     "minikube-gateway": (1, f"{BASE} {KEYS} Ingress HTTPRoute"),
     "eks": (3, f"{BASE} {KEYS} HTTPRoute"),
+    "eks/advanced": (0, f"{BASE} {KEYS} HTTPRoute Rollout AnalysisTemplate"),
+    "eks/advanced/seldon": (None, f"{BASE} {KEYS} HTTPRoute SeldonDeployment"),
 }
-"""Pods and kinds of objects of each overlay."""
+"""Pods of the Deployment and kinds of objects of each overlay."""
 
 
 @pytest.mark.parametrize("path", list(files()), ids=lambda path: str(path.relative_to(ROOT)))
 def test_what_is_written_is_what_a_deployer_applies(path: Path) -> None:
-    assert path.read_text(encoding="utf-8") == files()[path], "python -m deployers.kubernetes.standalone"
+    assert path.read_text(encoding="utf-8") == files()[path], "python -m deployers.standalone"
 
 
-@pytest.mark.parametrize("overlay", list(BUILT))
-def test_an_overlay_is_whole(overlay: str) -> None:
+def built(overlay: str) -> list[dict[str, Any]]:
     if shutil.which("kubectl") is None:
         pytest.skip("no kubectl on the path")
     command = ["kubectl", "kustomize", str(OVERLAYS / overlay)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    found = list(yaml.safe_load_all(done.stdout))
+    return list(yaml.safe_load_all(done.stdout))
+
+
+@pytest.mark.parametrize("overlay", list(BUILT))
+def test_an_overlay_is_whole(overlay: str) -> None:
+    found = built(overlay)
     replicas, kinds = BUILT[overlay]
-    assert Counter(each["kind"] for each in found) == Counter(kinds.split())
-    (pods,) = [each for each in found if each["kind"] == "Deployment"]
-    assert (pods["metadata"]["name"], pods["spec"]["replicas"]) == (NAME, replicas)
+    made_by_others = {"Deployment", "HorizontalPodAutoscaler"} if replicas is None else set()
+    assert Counter(each["kind"] for each in found) == Counter(
+        kind for kind in kinds.split() if kind not in made_by_others
+    )
+    for pods in (each for each in found if each["kind"] == "Deployment"):
+        assert (pods["metadata"]["name"], pods["spec"]["replicas"]) == (NAME, replicas)
 
 
 def test_every_overlay_is_looked_at() -> None:
-    assert {path.parent.name for path in OVERLAYS.glob("*/kustomization.yaml")} == set(BUILT)
+    assert {str(path.parent.relative_to(OVERLAYS)) for path in OVERLAYS.rglob("kustomization.yaml")} == set(BUILT)
+
+
+def test_the_autoscaler_scales_what_argo_rollouts_makes() -> None:
+    found = {each["kind"]: each for each in built("eks/advanced")}
+    rollout = found["Rollout"]
+    scaled = found["HorizontalPodAutoscaler"]["spec"]
+    assert scaled["scaleTargetRef"] == {key: rollout[key] for key in ("apiVersion", "kind")} | {"name": NAME}
+    assert scaled["minReplicas"] == rollout["spec"]["replicas"] == 4
+    assert rollout["spec"]["workloadRef"]["name"] == found["Deployment"]["metadata"]["name"]
+    assert rollout["spec"]["selector"] == found["Deployment"]["spec"]["selector"]
+    (template,) = {each["analysis"]["templates"][0]["templateName"] for each in steps(rollout) if "analysis" in each}
+    assert template == found["AnalysisTemplate"]["metadata"]["name"]
+    given = {each["name"] for each in next(each for each in steps(rollout) if "analysis" in each)["analysis"]["args"]}
+    assert given == {each["name"] for each in found["AnalysisTemplate"]["spec"]["args"] if "value" not in each}
+
+
+def steps(rollout: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(rollout["spec"]["strategy"]["canary"]["steps"])
+
+
+def test_the_analysis_is_the_guard_of_the_config_on_metrics_that_the_server_has() -> None:
+    guard = yaml.safe_load((ROOT / "configs" / "deployment.yaml").read_text(encoding="utf-8"))["rollout"]["guard"]
+    template = next(each for each in built("eks/advanced") if each["kind"] == "AnalysisTemplate")
+    metrics = {each["name"]: each for each in template["spec"]["metrics"]}
+    for name in ("errors", "slow", "shift"):
+        query = metrics[name]["provider"]["prometheus"]["query"]
+        assert metrics[name]["successCondition"] == f"len(result) > 0 && result[0] <= {guard[name]}"
+        assert metrics[name]["failureCondition"] == f"len(result) > 0 && result[0] > {guard[name]}"
+        assert f">= {guard['requests']}" in query
+        counted = set(re.findall(r"\b[a-z]+(?:_[a-z]+)+\b(?=\{)", query))
+        assert counted
+        assert counted <= SERVED, counted - SERVED
+    assert f'le="{guard["slow_seconds"]}"' in metrics["slow"]["provider"]["prometheus"]["query"]
+    assert guard["slow_seconds"] in BUCKETS

@@ -1,6 +1,6 @@
-"""The server on Kubernetes for people without ZenML: `k8s/base`, from the same objects that a deployer applies.
+"""The server on Kubernetes for people without ZenML: `k8s/base`, from the same objects that deployers apply.
 
-`python -m deployers.kubernetes.standalone` writes the files anew; a test compares them.
+`python -m deployers.standalone` writes the files anew; a test compares them.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from deployers.kubernetes import manifests
 from deployers.kubernetes.manifests import Source
 from deployers.kubernetes.route import http_route
 from deployers.kubernetes.target import Called, Target
+from deployers.seldon import manifests as seldon
 from deployers.traffic import WHOLE, Mode
 from project.paths import ROOT
 
 NAME = "model-service"
 OF = Called(NAME, {"app.kubernetes.io/name": NAME}, {"app.kubernetes.io/name": NAME})
 TARGET = Target(url="", bundles="", image="heart-model:dev", keys_secret="model-keys", service_account=NAME)  # noqa: S106  a name, no password
+REFERENCE = Source(["--bundle", "/bundle"])
+"""The bundle that is in the image."""
 PORT = 80
-HEAD = (
-    "# Written by `python -m deployers.kubernetes.standalone` from what a deployer applies; overlays are for changes.\n"
-)
+HEAD = "# Written by `python -m deployers.standalone` from what a deployer applies; overlays are for changes.\n"
 
 
 def objects() -> dict[str, list[dict[str, Any]]]:
     """The objects of `k8s/base`, by file."""
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": NAME, "labels": dict(OF.labels)}}
-    # The reference bundle is in the image.
-    pods = manifests.deployment(TARGET, OF, Source(["--bundle", "/bundle"]), TARGET.replicas)
+    pods = manifests.deployment(TARGET, OF, REFERENCE, TARGET.replicas)
     return {
         "deployment.yaml": [{**account, "automountServiceAccountToken": False}, pods],
         "service.yaml": [manifests.service(OF, PORT)],
@@ -48,10 +48,18 @@ def route() -> dict[str, Any]:
     return {**made, "metadata": {"name": NAME, "labels": dict(OF.labels)}}
 
 
+def seldon_deployment() -> dict[str, Any]:
+    """The same pods for Seldon's operator."""
+    made = seldon.seldon_deployment(NAME, [seldon.predictor(TARGET, OF, "main", REFERENCE)])
+    return {**made, "metadata": {"name": NAME, "labels": dict(OF.labels)}}
+
+
 def files() -> dict[Path, str]:
     """Every file that is written, and its text."""
     base = {ROOT / "k8s" / "base" / name: each for name, each in objects().items()}
     base[ROOT / "k8s" / "components" / "gateway" / "route.yaml"] = [route()]
+    advanced = ROOT / "k8s" / "overlays" / "eks" / "advanced"
+    base[advanced / "seldon" / "seldondeployment.yaml"] = [seldon_deployment()]
     return {path: HEAD + yaml.safe_dump_all(each, sort_keys=False) for path, each in base.items()}
 
 
