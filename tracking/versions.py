@@ -55,7 +55,7 @@ def bundle_of(version: ModelVersionResponse) -> Bundle:
         Refused: The version has no bundle, or a byte of it differs from its manifest.
     """
     named = f"{version.model.name} {version.name}"
-    retire = f"restore it, or zenml model version update {named} --stage {Stage.FORMER}, then train again"
+    retire = f"restore it, or zenml model version update {named} --stage {Stage.FORMER}, then python run.py --no-cache"
     artifact = version.get_artifact(Artifact.BUNDLE)
     if artifact is None:
         raise Refused(f"{named} has no bundle", retire)
