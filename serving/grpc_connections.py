@@ -8,7 +8,7 @@ from typing import Any
 from grpclib.protocol import H2Protocol
 from grpclib.server import Server
 
-from serving.wire import KEEP_ALIVE, LINGER
+from serving.connection import KEEP_ALIVE, LINGER
 
 LEAVE = b"\0\0\x08\x07\0\0\0\0\0" + b"\x7f\xff\xff\xff" + b"\0\0\0\0"
 """GOAWAY without an error and before any call is refused (RFC 9113, 6.8): take another connection for the next call."""

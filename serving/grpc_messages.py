@@ -13,7 +13,7 @@ from grpclib.const import Status
 from grpclib.exceptions import GRPCError
 from grpclib.server import Stream
 
-from serving.wire import READING, WRITING
+from serving.connection import READING, WRITING
 
 PREFIX = 5
 """Bytes before a message: whether it is compressed, and its length."""

@@ -12,23 +12,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from serving.bundle import Model
 from serving.columns import Column
 from serving.http import JSON, Answer, Request, Route
 from serving.matrix import check_matrix
-from serving.open_inference_row import FEATURES, read
+from serving.open_inference_row import FEATURES, OUTPUTS, answer_row, reply
 from serving.problems import malformed
-from serving.rows import Row, parse
+from serving.rows import parse
 from serving.tensors import DATATYPES, LENGTH, check_shape, decode, encode
 
 OCTETS = b"application/octet-stream"
 DIGITS = 20
-OUTPUTS = {"prediction": "INT64", "probabilities": "FP32", "label": "BYTES"}
-
-_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +44,9 @@ def infer(model: Model, request: Request) -> Answer:
     Raises:
         Problem: The body is not such a message, or a value does not fit the contract.
     """
-    plain = read(model, request)
-    if plain is not None and all(name in OUTPUTS for name in plain[1]):
-        return _one(model, request, *plain)
+    found = answer_row(model, request)
+    if found is not None:
+        return found
     head, binary = request.body, b""
     length = request.headers.get(LENGTH)
     if length is not None:
@@ -79,35 +75,10 @@ def infer(model: Model, request: Request) -> Answer:
             said["data"] = tensor.values if tensor.datatype == "BYTES" else tensor.values.tolist()
         listed.append(said)
     given = message.get("id")
-    body = _reply(model, given if isinstance(given, str) and given else request.id, listed)
+    body = reply(model, given if isinstance(given, str) and given else request.id, listed)
     if not raw:
         return Answer(body, predicted)
     return Answer(body + raw, predicted, OCTETS, [(LENGTH, b"%d" % len(body))])
-
-
-def _one(model: Model, request: Request, row: Row, requested: Sequence[str], given: str) -> Answer:
-    probabilities = model.one(row)
-    index = model.choose(probabilities)
-    values: Mapping[str, list[Any]] = {
-        "prediction": [index], "probabilities": probabilities, "label": [model.classes[index]],
-    }  # fmt: skip
-    listed = [
-        {
-            "name": name,
-            "datatype": OUTPUTS[name],
-            "shape": [1, len(probabilities)] if name == "probabilities" else [1],
-            "data": values[name],
-        }
-        for name in requested or OUTPUTS
-    ]
-    return Answer(_reply(model, given or request.id, listed), (index,))
-
-
-def _reply(model: Model, given: str, outputs: list[dict[str, Any]]) -> bytes:
-    try:
-        return _encode({"model_name": model.name, "model_version": model.version, "id": given, "outputs": outputs})
-    except UnicodeError:
-        raise malformed("id is not valid text") from None
 
 
 def answer(model: Model, inputs: Sequence[Tensor], requested: Sequence[str]) -> tuple[list[Tensor], list[int]]:

@@ -1,4 +1,4 @@
-"""The HTTP/1.1 protocol: uvicorn's, with a short cut for small requests and limits on slow and long ones.
+"""The HTTP/1.1 protocol: uvicorn's, with a short cut for small requests and limits on long ones.
 
 A small POST is answered in the callback that parsed its last byte. There is no task, queue or scope for it, which
 is half of what such a request costs. `App.respond` never waits for one, so its coroutine ends at the first step.
@@ -7,30 +7,19 @@ Whatever else comes in takes uvicorn's way.
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from serving.connection import Connection
 from serving.dispatch import direct
-from serving.http import PROBLEM, Request, Response, Route
-from serving.problems import Problem
+from serving.http import Request, Route
 
 if TYPE_CHECKING:
     from serving.app import App
 
-KEEP_ALIVE = 75.0
-"""Seconds that a connection may be idle."""
-READING = 20.0
-"""Seconds from the first byte of a request to its last."""
-WRITING = 60.0
-"""Seconds that a client may leave an answer unread."""
-LINGER = 1.0
-"""Seconds that an idle connection is kept while the server stops: a request may be under way on it."""
 MAX_HEAD = 64 * 1024 - 1
 """Bytes of an address and its headers together; no longer address can be parsed."""
 MAX_HEADERS = 100
@@ -38,26 +27,20 @@ MAX_WAITING = 256
 """Requests that may wait on one connection for the answer to those before them."""
 
 
-class Protocol(HttpToolsProtocol):
-    """One connection."""
+class Protocol(Connection):
+    """One connection: how its requests are read and answered."""
 
     app: App
-    cycle: RequestResponseCycle | None  # type: ignore[assignment]  # none before the first request
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._given: Mapping[bytes, bytes] | None = None
         self._found: tuple[str, Route, Mapping[str, str]] | None = None
         self._body = b""
-        self._begun = 0.0
         self._came = 0
         self._head = 0
         self._framing = 0
-        self._flushed = self.loop.time()
-        self._since = self.loop.time()
-        self._stopping = False
         self._offered = False
-        self._refusal: Response | None = None
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; end a request whose headers have no end."""
@@ -74,14 +57,6 @@ class Protocol(HttpToolsProtocol):
         elif self._begun and self._framing > MAX_HEAD:
             detail = f"chunk extensions and trailers exceed {MAX_HEAD} bytes"
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
-
-    def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn never lets it stay open
-        """A client that has said all it has to say still gets its answer; TLS can not be closed by half."""
-        if self._begun or self.cycle is None or self.cycle.response_complete or self.scheme == "https":
-            return False
-        if self._refusal is None:
-            self.cycle.keep_alive = False
-        return True
 
     def on_message_begin(self) -> None:
         """A request starts; the scope that ASGI needs is made when it takes that way."""
@@ -162,45 +137,6 @@ class Protocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         self._since = self.loop.time()
 
-    def on_response_complete(self) -> None:
-        """Go on with the next request, or with the refusal of what came behind the last."""
-        if self._refusal is not None and not self.pipeline and not self.transport.is_closing():
-            self._write(self._refusal, keep_alive=False)
-        super().on_response_complete()
-
-    def send_400_response(self, msg: str) -> None:
-        """What is no HTTP is refused like any other bad request, with what the parser says of it."""
-        error = sys.exception()
-        cause = error and (error.__context__ or error)  # what failed in a callback is the context of its error
-        reason = f": {cause}" if isinstance(cause, HttpParserError) else ""
-        self._refuse(HTTPStatus.BAD_REQUEST, f"the request is not HTTP/1.1{reason}")
-
-    def shutdown(self) -> None:
-        """The server stops: answer what comes in a moment more, then close."""
-        self._stopping = True
-        if self.cycle is not None and not self.cycle.response_complete:
-            self.cycle.keep_alive = False
-        else:
-            self.loop.call_later(LINGER, self._close_idle)
-
-    def check(self, now: float) -> None:
-        """Close the connection if it was idle, or its client slow, for too long; called every second."""
-        if not self.transport.get_write_buffer_size():
-            self._flushed = now
-        elif now - self._flushed > WRITING:
-            self.transport.abort()
-        if self.cycle is not None and not self.cycle.response_complete and not self._begun:
-            return
-        if self._begun and now - self._begun > READING:
-            self._refuse(HTTPStatus.REQUEST_TIMEOUT, f"the request took longer than {READING:g} s to come in")
-        elif not self._begun and now - self._since > KEEP_ALIVE:
-            self._unset_keepalive_if_required()
-            self.transport.close()
-
-    def _close_idle(self) -> None:
-        if not self._begun and (self.cycle is None or self.cycle.response_complete):
-            self.transport.close()
-
     def _feed(self, data: bytes) -> None:
         """Parse. What follows a request that offers another protocol (HTTP/2, say) the parser takes for that one."""
         try:
@@ -234,48 +170,3 @@ class Protocol(HttpToolsProtocol):
         else:
             detail = f"the address and the headers together exceed {MAX_HEAD} bytes"
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
-
-    def _refuse(self, status: HTTPStatus, detail: str) -> None:
-        """Say why, once the requests before this one are answered, and close."""
-        if self._is_over():
-            return
-        problem = Problem(status, status.name.lower().replace("_", "-"), detail)
-        body = problem.body("")
-        headers = [(b"content-type", PROBLEM), (b"content-length", b"%d" % len(body))]
-        refusal = Response(int(status), headers, body)
-        if self._answers_are_due():
-            self._refusal, self._begun = refusal, 0.0
-        else:
-            self._write(refusal, keep_alive=False)
-
-    def _is_over(self) -> bool:
-        """Whether nothing that comes in will be answered any more."""
-        return self._refusal is not None or self.transport.is_closing()
-
-    def _answers_are_due(self) -> bool:
-        """Whether requests before the one that is being parsed wait for theirs."""
-        if self.cycle is None or self.cycle.response_complete:
-            return False
-        if not self.cycle.more_body:
-            return True
-        if self.pipeline:  # its own turn will not come
-            self.pipeline.popleft()
-            return True
-        return False
-
-    def _write(self, response: Response, keep_alive: bool) -> None:
-        lines = b"\r\n".join(map(b": ".join, (*self.server_state.default_headers, *response.headers)))
-        end = b"\r\n\r\n" if keep_alive else b"\r\nconnection: close\r\n\r\n"
-        self.transport.write(b"".join((STATUS_LINE[response.status], lines, end, response.body)))
-        if not keep_alive:
-            self.transport.close()
-
-
-async def watch(connections: set[Any]) -> None:
-    """Look after the connections of a server."""
-    loop = asyncio.get_running_loop()
-    while True:
-        await asyncio.sleep(1)
-        now = loop.time()
-        for connection in list(connections):
-            connection.check(now)

@@ -20,6 +20,7 @@ import uvloop
 from serving import counters
 from serving.access_options import access_of, add_access_options
 from serving.app import App
+from serving.connection import KEEP_ALIVE, watch
 from serving.folder import WORKERS, write_json
 from serving.log import LOGGER
 from serving.log import start as start_logging
@@ -27,7 +28,7 @@ from serving.log_options import add_log_options, log_of
 from serving.metrics import Metrics
 from serving.tls import add_tls_options, follow, tls_of
 from serving.traffic import TrafficTable
-from serving.wire import KEEP_ALIVE, Protocol, watch
+from serving.wire import Protocol
 
 DRAIN, GRPC_DRAIN = 10, 3
 """Seconds for what is under way when the server stops, one after the other; the supervisor waits longer."""

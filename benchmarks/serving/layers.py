@@ -19,7 +19,7 @@ RATE, SECONDS = 100, 20
 LAYERS = (
     ("the model", r"onnxruntime|serving/bundle\.py"),
     ("sending the answer", r"^Protocol\._write"),
-    ("parsing HTTP", r"uvicorn|serving/wire\.py"),
+    ("parsing HTTP", r"uvicorn|serving/(wire|connection)\.py"),
     ("key and limits", r"serving/(access|keys|limits)\.py"),
     ("reading and judging the row", r"serving/(rows|columns)\.py"),
     ("request log and samples", r"serving/request_log\.py"),

@@ -301,7 +301,7 @@ VALUES = [42, 1, 4, 140, 226, 0, 0, 178, 0, 0, 1, 0, 3]
         ({"inputs": [{**TENSOR, "data": VALUES}], "id": "a:b"}, False),
         ({"inputs": [{**TENSOR, "data": VALUES}], "id": "a", "outputs": []}, True),
         ({"inputs": [{**TENSOR, "data": VALUES}], "outputs": [{"name": "label"}, {"name": "prediction"}]}, True),
-        ({"inputs": [{**TENSOR, "data": VALUES}], "outputs": [{"name": "score"}]}, True),
+        ({"inputs": [{**TENSOR, "data": VALUES}], "outputs": [{"name": "score"}]}, False),
         (TWICE, False),
     ],
 )  # fmt: skip
@@ -309,9 +309,9 @@ def test_the_fast_way_answers_as_the_careful_one(
     heart: Model, monkeypatch: pytest.MonkeyPatch, body: Any, is_plain: bool
 ) -> None:
     request = Request(body if isinstance(body, bytes) else json.dumps(body).encode(), "r1", {})
-    assert (open_inference_row.read(heart, request) is not None) == is_plain
+    assert (open_inference_row.answer_row(heart, request) is not None) == is_plain
     found = told(lambda: open_inference.infer(heart, request))
-    monkeypatch.setattr(open_inference, "read", lambda *_: None)
+    monkeypatch.setattr(open_inference, "answer_row", lambda *_: None)
     assert found == told(lambda: open_inference.infer(heart, request))
 
 
