@@ -18,7 +18,8 @@ def clean(dataset: str, as_json: bool) -> None:
 
     \b
     Examples:
-      python run.py data clean --dataset penguins
+      python run.py data clean
+      python run.py data clean --dataset penguins --json
     """
     from tabular.contract import load_contract
     from tabular.processed import clean as write
@@ -33,7 +34,8 @@ def split(dataset: str, as_json: bool) -> None:
 
     \b
     Examples:
-      python run.py data split --dataset penguins
+      python run.py data split
+      python run.py data split --dataset penguins --json
     """
     from project.paths import CONFIGS
     from project.strict_yaml import read_yaml

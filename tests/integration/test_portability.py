@@ -36,6 +36,7 @@ KUBERNETES_SETTINGS = {
     "max_parallelism",
     "ttl_seconds_after_finished",
     "active_deadline_seconds",
+    "job_monitoring_interval",
 }
 COMPONENTS = ("docker", "orchestrator")
 
