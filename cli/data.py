@@ -152,12 +152,16 @@ def init(file: str, target: str, name: str | None, as_json: bool) -> None:
     draft = draft_contract(file, target, name)
     path = write_draft(draft).relative_to(ROOT)
     lines = [
-        f"Wrote {path}: read and correct it.",
+        f"Wrote {path}: read and correct it, {draft.guesses} guesses are marked '# check:'.",
         *(f"  {remark}" for remark in draft.remarks),
         f"Next:  python run.py data validate --dataset {draft.name}",
         f"       python run.py --stack local --dataset {draft.name}",
     ]
-    emit({"name": draft.name, "contract": str(path), "remarks": draft.remarks}, "\n".join(lines), as_json)
+    emit(
+        {"name": draft.name, "contract": str(path), "guesses": draft.guesses, "remarks": draft.remarks},
+        "\n".join(lines),
+        as_json,
+    )
 
 
 def _sites(dataset: str, sites: Sequence[str], path: str | None) -> tuple[Contract, list[str]]:

@@ -20,13 +20,13 @@ from tabular import contract_text as text
 from tabular.agreement import UNSPEAKABLE
 from tabular.cells import FALSE, FLOAT32_MAX, INTEGER_MAX, TRUE, to_number
 from tabular.contract import Contract
+from tabular.contract_limits import limits_of, rounded
 from tabular.contract_text import scalar
 from tabular.files import replaced
-from tabular.leakage import single_feature_auc
-from tabular.reading import typed
+from tabular.missing_codes import missing_codes
 from tabular.sniffing import sniff
 
-MOST_CLASSES, LEAST_PER_CLASS, MOST_CODES, MOST_ODD = 20, 10, 50, 3
+MOST_CLASSES, LEAST_PER_CLASS, MOST_CODES, MOST_ODD, FEW = 20, 10, 50, 3, 6
 LONGEST_NAME = 200
 """Letters in a column's name: YAML takes a key of up to 1,024 as it is written, escapes included."""
 IDENTIFIER = re.compile(r"(^|_|\b)(id|ids|uuid|guid|index|key|no|nr|rownames?)$|^unnamed", re.IGNORECASE)
@@ -39,6 +39,11 @@ class Draft:
     name: str
     text: str
     remarks: list[str]
+
+    @property
+    def guesses(self) -> int:
+        """How many marks `# check:` it has."""
+        return self.text.count(text.MARK)
 
 
 @dataclass(slots=True)
@@ -89,7 +94,7 @@ def draft_contract(path: str, target: str, name: str | None = None) -> Draft:
         *text.features({column: seen.lines for column, seen in features.items()}, remarks),
         *text.site(slug, place, found),
     ]
-    checks, smells = _checks(Contract.model_validate(yaml.safe_load("\n".join(body))), found.frame)
+    checks, smells = limits_of(Contract.model_validate(yaml.safe_load("\n".join(body))), found.frame)
     return Draft(slug, "\n".join([*body, *checks]) + "\n", [*remarks, *smells])
 
 
@@ -152,15 +157,20 @@ def _column(cells: pd.Series[Any], name: str) -> _Column:
     if reason := _unusable(name):
         return _Column(left_out=reason)
     if {text.lower() for text in values} <= TRUE | FALSE:
-        return _Column(["type: boolean"])
+        words = ", ".join(values)
+        return _Column(
+            [f"type: boolean{'' if set(values) - {'0', '1'} else text.mark(f'{words} taken as yes and no')}"]
+        )
     if not odd or (len(numbers) > MOST_ODD * 3 and len(odd) <= MOST_ODD):
-        return _number_column(known, name, numbers, odd)
+        return _number_column(known, name, numbers, odd, len(cells))
     if len(values) > MOST_CODES:
         if all(_number(text.replace(",", ".")) is not None for text in values):
             return _Column(left_out="its numbers have a decimal comma: write them with a point")
         what = "looks like an identifier" if len(values) == len(known) else "free text or too many codes"
         return _Column(left_out=f"{len(values)} different texts, {what}")
-    return _Column(["type: category", f"values: [{', '.join(map(scalar, values))}]"])
+    return _Column(
+        ["type: category", f"values: [{', '.join(map(scalar, values))}]{text.mark('a value not listed is refused')}"]
+    )
 
 
 def _unusable(name: str) -> str:
@@ -172,50 +182,35 @@ def _unusable(name: str) -> str:
     return "names that begin with _ are taken" if name.startswith("_") else ""
 
 
-def _number_column(known: pd.Series[Any], name: str, numbers: dict[str, float], odd: Sequence[str]) -> _Column:
+def _number_column(
+    known: pd.Series[Any], name: str, numbers: dict[str, float], odd: Sequence[str], rows: int
+) -> _Column:
+    codes = missing_codes(numbers.values())
+    coded = [written for written, number in numbers.items() if number in codes]
+    measured = known[~known.astype(str).isin([*coded, *odd])]
+    if len(measured) < rows / 2:
+        return _Column(left_out=f"missing in {1 - len(measured) / rows:.0%} of the rows, {', '.join(coded)} included")
+    numbers = {written: number for written, number in numbers.items() if number not in codes}
     low, high = min(numbers.values()), max(numbers.values())
     whole = all(number == int(number) and abs(number) <= INTEGER_MAX for number in numbers.values())
     steps = whole and len(numbers) == len(known) == high - low + 1
     if whole and len(numbers) == len(known) and (steps or IDENTIFIER.search(name)):
         return _Column(left_out="a different whole number in every row, looks like an identifier")
     room = (high - low) / 2  # on each side, so that the first new row is not refused
-    lowest, highest = _rounded(low - room, math.floor), _rounded(high + room, math.ceil)
+    lowest, highest = rounded(low - room, math.floor), rounded(high + room, math.ceil)
+    few = 2 < len(numbers) <= FEW
     lines = [
-        f"type: {'integer' if whole else 'number'}",
+        f"type: {'integer' if whole else 'number'}{text.mark('codes? then a category') if whole and few else ''}",
         f"minimum: {scalar(lowest if low < 0 else max(0.0, lowest))}",
-        f"maximum: {scalar(highest)}   # seen: {scalar(low)} to {scalar(high)}",
+        f"maximum: {scalar(highest)}{text.mark(f'seen {scalar(low)} to {scalar(high)}')}",
     ]
-    if odd:
-        lines.append(f"missing: [{', '.join(map(scalar, odd))}]   # no numbers: taken as not measured")
+    if odd or codes:
+        why = " and ".join(["no numbers"] * bool(odd) + ["far from all others"] * bool(codes))
+        listed = ", ".join(map(scalar, [*odd, *codes]))
+        lines.append(
+            f"missing: [{listed}]{text.mark(f'{why}, taken as not measured in {len(known) - len(measured)} rows')}"
+        )
     return _Column(lines)
-
-
-def _checks(contract: Contract, frame: pd.DataFrame) -> tuple[list[str], list[str]]:
-    """Limits that this very file would break, set to what it has; and what that may mean."""
-    rows = typed(contract, frame).rows
-    limits, target = contract.checks, rows[contract.target.column]
-    found: list[str] = []
-    remarks: list[str] = []
-    if len(rows) < limits.minimum_rows:
-        found.append(f"  minimum_rows: {len(rows)}")
-        remarks.append(f"{len(rows)} rows are few: read every figure with its interval")
-    share = float(target.value_counts(normalize=True).min())
-    if share < limits.minimum_class_share:
-        found.append(f"  minimum_class_share: {_rounded(share, math.floor):g}")
-    twins = float(rows.duplicated(keep=False).mean())
-    if twins > limits.maximum_duplicate_share:
-        found.append(f"  maximum_duplicate_share: {min(1.0, _rounded(twins, math.ceil)):g}")
-        remarks.append(f"{twins:.0%} of the rows have a twin: held-out figures flatter the model")
-    alone = {
-        name: single_feature_auc(rows[name], target, ranked=feature.type in ("number", "integer"))
-        for name, feature in contract.features.items()
-    }
-    telling = [name for name, auc in alone.items() if auc > limits.maximum_single_feature_auc]
-    if telling:
-        found.append("  maximum_single_feature_auc: 1   # see the features below; then set it back to 0.98")
-        found += [f"  # {name} alone tells a class (AUC {alone[name]:.3f})" for name in telling]
-        remarks += [f"{name} alone tells a class (AUC {alone[name]:.3f}): is it known before?" for name in telling]
-    return (["", "checks:", *found] if found else []), remarks
 
 
 def _value(cell: object) -> Any:
@@ -227,11 +222,3 @@ def _value(cell: object) -> Any:
 def _number(text: str) -> float | None:
     number = to_number(text)
     return number if number is not None and abs(number) <= FLOAT32_MAX else None  # NaN compares false
-
-
-def _rounded(value: float, how: Any) -> float:
-    """To two digits that count, away from what was seen."""
-    if value == 0:
-        return 0.0
-    digits = 1 - math.floor(math.log10(abs(value)))
-    return round(float(how(value * 10.0**digits)) / 10.0**digits, digits)

@@ -11,16 +11,19 @@ import yaml
 from tabular.sniffing import Sniffed
 
 PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9 _./+-]*")
+MARK = "# check: "
+"""Begins a remark on what was guessed."""
 YES = ("yes", "true", "1", "y", "t", "positive", "pos")
 
 
 def head(name: str, found: Sniffed, target: str, classes: Mapping[Any, int]) -> Iterator[str]:
     """Name, source, reading and target; `classes` are the target's values and their rows."""
     yield "# A first contract, written from the file alone: correct what only a person can know. Every range is wider"
-    yield "# than what was seen; a value outside is refused in training and at the endpoint."
+    yield "# than what was seen; a value outside is refused in training and at the endpoint. What was guessed has a"
+    yield "# mark: take it away when you have looked."
     yield f"name: {name}"
     yield f"title: {name.replace('_', ' ').capitalize()}"
-    yield "source:   # where the data comes from and under which terms: shown in the model card"
+    yield f"source:{mark('where it comes from and under which terms; shown in the model card')}"
     yield from ("  page: unknown", "  licence: unknown", "  citation: unknown", "")
     yield "reading:"
     how = found.reading.model_dump(exclude_defaults=True)
@@ -30,7 +33,7 @@ def head(name: str, found: Sniffed, target: str, classes: Mapping[Any, int]) -> 
     if len(classes) == 2:
         values = list(classes)
         positive = next((value for value in values if str(value).lower() in YES), values[-1])
-        yield f"  positive: {scalar(str(positive))}   # the class whose probability is judged against the threshold"
+        yield f"  positive: {scalar(str(positive))}{mark('its probability is judged against the threshold')}"
     yield "  classes:"
     for value, count in classes.items():
         yield f"    - {{label: {scalar(str(value))}, values: [{scalar(value)}]}}   # {count:,} rows"
@@ -41,7 +44,7 @@ def features(lines: Mapping[str, Sequence[str]], remarks: Sequence[str]) -> Iter
     """The features, each with the lines it has, after a remark on each column that is left out."""
     yield "features:   # add 'description', 'unit', and 'nullable: false' where a value must be there"
     for remark in remarks:
-        yield f"  # {' '.join(remark.split())}"
+        yield f"  {MARK}{' '.join(remark.split())}"
     for name, its in lines.items():
         yield f"  {scalar(name)}:"
         yield from (f"    {line}" for line in its)
@@ -55,6 +58,11 @@ def site(name: str, place: str, found: Sniffed) -> Iterator[str]:
     yield "    role: train"
     yield f"    path: {scalar(place)}"
     yield f"    sha256: {scalar(found.sha256)}"
+
+
+def mark(guess: str) -> str:
+    """A remark behind a line, for a person to look at."""
+    return f"   {MARK}{guess}"
 
 
 def scalar(value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,21 +66,34 @@ def predict(onnx: bytes, features: npt.NDArray[np.float32]) -> npt.NDArray[np.fl
     return np.asarray(probabilities, dtype=np.float64)
 
 
-def recombined(features: npt.NDArray[np.float32], rows: int, seed: int) -> npt.NDArray[np.float32]:
+def recombined(
+    features: npt.NDArray[np.float32], rows: int, seed: int, numbers: Sequence[int] = ()
+) -> npt.NDArray[np.float32]:
     """New rows mixed from real values, column by column, a tenth of the cells missing or an unknown category.
 
     Real values are the hard case: a tree's thresholds lie right between them.
+
+    Args:
+        features: Rows to mix.
+        rows: How many to make.
+        seed: Of the draw.
+        numbers: Columns that hold no categories: an unknown one among lengths of 0.1 would be a length of 99, which
+            no range allows and whose rounding hides all the others'.
     """
     draw = np.random.default_rng(seed)
     mixed = np.column_stack([draw.choice(features[:, i], rows) for i in range(features.shape[1])])
     mixed[draw.random(mixed.shape) < 0.08] = np.nan
-    mixed[draw.random(mixed.shape) < 0.02] = 99.0
+    unknown = draw.random(mixed.shape) < 0.02
+    unknown[:, list(numbers)] = False
+    mixed[unknown] = 99.0
     return mixed.astype(np.float32)
 
 
-def parity(model: Pipeline, onnx: bytes, features: npt.NDArray[np.float32], seed: int) -> float:
+def parity(
+    model: Pipeline, onnx: bytes, features: npt.NDArray[np.float32], seed: int, numbers: Sequence[int] = ()
+) -> float:
     """Largest difference of any probability between scikit-learn and ONNX on 20,000 recombined rows."""
-    rows = recombined(features, PARITY_ROWS, seed)
+    rows = recombined(features, PARITY_ROWS, seed, numbers)
     return float(np.abs(model.predict_proba(rows) - predict(onnx, rows)).max())
 
 

@@ -99,7 +99,8 @@ def package(
     }
     libraries = {name: importlib.metadata.version(name) for name in LIBRARIES}
     bundle = Bundle(content, libraries, data_sha256, provenance={})
-    return Packaged(bundle, model, export.parity(model, onnx, features, seed))
+    numbers = [i for i, feature in enumerate(contract.features.values()) if feature.type in ("number", "integer")]
+    return Packaged(bundle, model, export.parity(model, onnx, features, seed, numbers))
 
 
 def _serving(

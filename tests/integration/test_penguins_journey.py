@@ -106,7 +106,7 @@ def test_a_first_contract_trains_as_it_was_written(penguins: Journey) -> None:
     done = project.run("data", "init", "Birds 1.csv", "--target", "sex")
     assert done.returncode == Exit.DONE, done.stderr
     assert done.stdout.splitlines()[:2] == [
-        "Wrote configs/datasets/birds_1.yaml: read and correct it.",
+        "Wrote configs/datasets/birds_1.yaml: read and correct it, 11 guesses are marked '# check:'.",
         "  ring is left out: 333 different texts, looks like an identifier",
     ]
     project.edit("configs/training.yaml", "quick: {folds: 5, repeats: 2}", "quick: {folds: 3, repeats: 1}")

@@ -95,6 +95,16 @@ def test_penguins(tmp_path: Path) -> None:
             id="a word among numbers",
         ),
         pytest.param(
+            lambda i: -999 if i % 10 == 5 else 20 + i % 9,
+            {"type": "integer", "minimum": 16, "maximum": 32, "missing": [-999]},
+            id="a number that means nothing was measured",
+        ),
+        pytest.param(
+            lambda i: ("-999", "refused")[i % 20 // 10] if i % 10 == 5 else f"{20 + 9 * NOISE[i]:.2f}",
+            {"type": "number", "minimum": 15, "maximum": 34, "missing": ["refused", -999]},
+            id="a word and a number that do",
+        ),
+        pytest.param(
             lambda i: "inf" if i == 5 else f"{1 + 9 * NOISE[i]:.2f}",
             {"type": "number", "minimum": 0, "maximum": 15, "missing": ["inf"]},
             id="infinity",
@@ -131,6 +141,9 @@ def test_a_column_is_read_as_what_it_is(tmp_path: Path, column: Column, feature:
         pytest.param("x", lambda _: "same", "the same value 'same' in every row", id="constant"),
         pytest.param("x", lambda i: i if i < 20 else "", "missing in 67% of the rows", id="mostly missing"),
         pytest.param("x", lambda _: "", "missing in 100% of the rows", id="empty"),
+        pytest.param(
+            "x", lambda i: i % 9 if i % 3 == 0 else 999, "missing in 67% of the rows, 999 included", id="mostly a code"
+        ),
         pytest.param("n" * 201, length_of, "its name has 201 letters, at most 200", id="a long name"),
         pytest.param("x", lambda i: f"{i}e300", "60 different texts", id="all beyond what a model takes"),
         pytest.param("x\\y", length_of, "its name has a quotation mark, a backslash", id="a name no request can have"),
@@ -147,7 +160,7 @@ def test_what_can_not_be_learnt_from_is_left_out_with_the_reason(
     (remark,) = draft.remarks
     assert remark.startswith(f"{name} is left out: ")
     assert reason in remark
-    assert f"  # {remark}\n" in draft.text
+    assert f"  # check: {remark}\n" in draft.text
 
 
 def test_a_remark_on_a_name_of_two_lines_is_one_line(tmp_path: Path) -> None:
@@ -274,6 +287,47 @@ def test_what_is_no_text_at_all(tmp_path: Path, first: bytes) -> None:
         draft_contract(str(tmp_path / "packed.csv"), "target")
     assert refusal.value.cause.endswith("packed.csv is compressed or a workbook, expected a CSV or Parquet file")
     assert refusal.value.next_step == "unpack it, or save it as CSV"
+
+
+def test_what_was_guessed_has_a_mark(tmp_path: Path) -> None:
+    columns: dict[str, Column] = {
+        "length": length_of,
+        "grade": lambda i: 1 + i % 4,
+        "smoker": lambda i: i % 2,
+        "age": lambda i: -99 if i == 7 else 20 + i % 30,
+        "place": lambda i: ("Basel", "Bern")[i % 2],
+        "ring": lambda i: f"N{i}A",
+        "target": target_of,
+    }
+    draft = draft_contract(str(table(tmp_path, **columns)), "target")
+    marks = [line.strip() for line in draft.text.splitlines() if "# check: " in line]
+    assert marks == [
+        "source:   # check: where it comes from and under which terms; shown in the model card",
+        'positive: "yes"   # check: its probability is judged against the threshold',
+        "# check: ring is left out: 60 different texts, looks like an identifier",
+        "maximum: 18   # check: seen 10 to 14.98",
+        "type: integer   # check: codes? then a category",
+        "maximum: 5.5   # check: seen 1 to 4",
+        "type: boolean   # check: 0, 1 taken as yes and no",
+        "maximum: 64   # check: seen 20 to 49",
+        "missing: [-99]   # check: far from all others, taken as not measured in 1 rows",
+        "values: [Basel, Bern]   # check: a value not listed is refused",
+    ]
+    assert draft.guesses == len(marks)
+
+
+def test_a_wrong_guess_ends_in_a_line_that_says_what_and_where(tmp_path: Path) -> None:
+    path = table(tmp_path, length=length_of, place=lambda i: ("Basel", "Bern")[i % 2], target=target_of)
+    contract = drafted(tmp_path, path)
+    path.write_text(path.read_text() + "10.5,Chur,no\n99,Bern,yes\nlong,Bern,no\n")
+    site = contract.sites[contract.training_site].model_copy(update={"sha256": None})
+    longer = contract.model_copy(update={"sites": {contract.training_site: site}})
+    report = check_rows(longer, read_site(longer, contract.training_site), contract.training_site)
+    assert [str(violation) for violation in report.violations] == [
+        "length: out of range: 99 in row 62, allowed: a number from 7.5 to 18",
+        "length: unreadable: 'long' in row 63, allowed: a number from 7.5 to 18",
+        "place: unknown code: 'Chur' in row 61, allowed: one of Basel, Bern",
+    ]
 
 
 def test_a_contract_that_is_there_stays(tmp_path: Path) -> None:

@@ -53,6 +53,14 @@ def test_recombined_rows_are_the_hard_case(heart: Data) -> None:
     assert not np.array_equal(rows, recombined(heart.features, PARITY_ROWS, seed=8), equal_nan=True)
 
 
+def test_numbers_are_no_unknown_categories(heart: Data) -> None:
+    rows = recombined(heart.features, PARITY_ROWS, seed=7, numbers=(0, 3))
+    assert not (rows[:, [0, 3]] == 99).any()
+    assert (rows[:, 2] == 99).mean() == pytest.approx(0.02, abs=0.004)
+    everywhere = recombined(heart.features, PARITY_ROWS, seed=7)
+    np.testing.assert_array_equal(rows[:, 2], everywhere[:, 2])
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_all_categories_are_encoded_at_once(request: pytest.FixtureRequest, name: str) -> None:
     """The converter's own way is three operators for each category; a single row pays for every operator."""

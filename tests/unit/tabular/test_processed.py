@@ -36,7 +36,7 @@ def written(stage: str) -> dict[str, str]:
     return {Path(out["path"]).name: out["md5"] for out in lock()[stage]["outs"]}
 
 
-@pytest.mark.parametrize("name", ["heart_disease", "penguins"])
+@pytest.mark.parametrize("name", ["heart_disease", "breast_cancer", "penguins"])
 def test_the_stages_write_what_the_lock_says(name: str, config: TrainingConfig, tmp_path: Path) -> None:
     contract = load_contract(name)
     assert {path.name: md5(path) for path in clean(contract, tmp_path)} == written(f"clean@{name}"), AGAIN
