@@ -37,7 +37,7 @@ run: .venv/run ## Set up and run the whole journey on this machine
 	.venv/bin/python run.py $(ARGS)
 
 test: .venv/dev ## Set up and run the unit and integration tests
-	.venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not docker and not cluster" $(TESTS)
+	.venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --junitxml build/tests.xml -m "not docker and not cluster" $(TESTS)
 
 check: .venv/dev ## Set up and run the linters, the type checker and the rules on imports
 	.venv/bin/ruff check .
@@ -87,10 +87,10 @@ s3-image: ## Build the S3 server's image from its released module, where it can 
 	docker build --quiet --file k8s/platform/s3.Dockerfile --tag $(S3_IMAGE) build/s3
 
 test-docker: .venv/dev ## Build the images and run the tests that need a Docker engine
-	.venv/bin/python -m pytest -m docker tests/docker
+	.venv/bin/python -m pytest --junitxml build/tests-docker.xml -m docker tests/docker
 
 test-cluster: .venv/dev ## Run the tests that need a cluster and the platform in it
-	.venv/bin/python -m pytest -m cluster tests/cluster
+	.venv/bin/python -m pytest --junitxml build/tests-cluster.xml --durations 25 -m cluster tests/cluster
 
 test-slow: .venv/dev ## Run the tests that take minutes: many malformed requests, a soak
 	.venv/bin/python -m pytest --slow -m slow $(TESTS)

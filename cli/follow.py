@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC
 from typing import TYPE_CHECKING
 
 from project import errors
-from project.errors import ProjectError
+from project.errors import ProjectError, Unreachable
+from stacks.step_pods import AGAIN, ended, stuck
 
 if TYPE_CHECKING:
     from zenml.models import PipelineRunResponse, StepRunResponse
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger(__name__)
 POLL = 1.0
 MOST_STEPS = 500
+UNANSWERED = 180.0
+"""Seconds that the server may be away."""
+UNBEGUN = 20.0
+"""Seconds without a step after which it is asked why."""
 NEXT = ". Next: "
 """Between the cause and the next step of our errors, as `ProjectError.__str__` writes them."""
 
@@ -28,20 +34,32 @@ def followed(run: PipelineRunResponse) -> PipelineRunResponse:
 
     Raises:
         ProjectError: A step failed: its own error where it is one of ours, else the first line of what it raised.
+        Unreachable: The server is gone, or the first pod can not begin.
     """
     from zenml.client import Client
     from zenml.utils.run_utils import stop_run
 
     client = Client()
     said: set[tuple[str, str]] = set()
+    began = answered = time.monotonic()
     try:
         while True:
-            # The run first: what its steps were when it ended is then in what they are now.
-            current = client.get_pipeline_run(run.id)
-            steps = client.list_run_steps(pipeline_run_id=run.id, sort_by="asc:start_time", size=MOST_STEPS).items
+            try:
+                # The run first: what its steps were when it ended is then in what they are now.
+                current = client.get_pipeline_run(run.id)
+                steps = client.list_run_steps(pipeline_run_id=run.id, sort_by="asc:start_time", size=MOST_STEPS).items
+            except OSError as error:  # the run does not need us, and a server that is replaced comes back
+                if time.monotonic() - answered > UNANSWERED:
+                    raise Unreachable(f"the ZenML server does not answer any more: {error}", AGAIN) from error
+                time.sleep(POLL)
+                continue
+            answered = time.monotonic()
             _say(steps, said)
             if current.status.is_finished:
                 break
+            if not steps and answered - began > UNBEGUN:
+                _refuse_stuck(current)
+                began = answered
             time.sleep(POLL)
     except KeyboardInterrupt:
         stop_run(client.get_pipeline_run(run.id))
@@ -49,6 +67,21 @@ def followed(run: PipelineRunResponse) -> PipelineRunResponse:
     if not current.status.is_successful:
         raise _failure(current, steps)
     return current
+
+
+def _refuse_stuck(run: PipelineRunResponse) -> None:
+    """End a run whose first pod can not begin.
+
+    Raises:
+        Unreachable: It can not.
+    """
+    from zenml.utils.run_utils import stop_run
+
+    if (pod := stuck(str(run.id))) is None:
+        return
+    with suppress(Exception):  # the reason is worth more than that the run could not be stopped
+        stop_run(run)
+    raise Unreachable(pod.cause, pod.next_step)
 
 
 def _say(steps: Sequence[StepRunResponse], said: set[tuple[str, str]]) -> None:
@@ -69,8 +102,6 @@ def _say(steps: Sequence[StepRunResponse], said: set[tuple[str, str]]) -> None:
 
 def _failure(run: PipelineRunResponse, steps: Sequence[StepRunResponse]) -> ProjectError:
     """The first failed step's error, made anew from its name and text; where it had no time to say one, its pod's."""
-    from stacks.step_pods import ended
-
     logs = f"kubectl logs --all-namespaces --selector run_id={run.id}"
     failed = [step for step in steps if step.status.value == "failed"]
     if not failed:

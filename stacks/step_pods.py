@@ -14,6 +14,8 @@ from stacks.probes import Failure, _kubernetes_api
 
 Object = Mapping[str, Any]
 AGAIN = "the same command again: steps that ended well come from the cache"
+BUILDS = "make platform-up builds and pushes the image"
+UNPULLED = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 STOPPED = {
     "EvictionByEvictionAPI": "was evicted, as when a node is emptied",
     "PreemptionByScheduler": "had to make room for a pod of higher priority",
@@ -32,6 +34,34 @@ class Ended:
     next_step: str
 
 
+def stuck(run: str) -> Ended | None:
+    """Why the pod that would begin a run's steps can not begin; see `ended`.
+
+    ZenML looks for this itself only where the command that submits waits in it.
+    """
+    if (where := _where()) is None:
+        return None
+    context, namespace, _ = where
+    pods = f"/api/v1/namespaces/{namespace}/pods?labelSelector={quote(f'run_id={run},!step_name')}"
+    try:
+        found = _ask(_kubernetes_api(context), context, "GET", pods) or {"items": []}
+    except Failure:
+        return None
+    return next(filter(None, map(waits_in_vain, found["items"])), None)
+
+
+def waits_in_vain(pod: Object) -> Ended | None:
+    """What a pod's container waits for that does not come by itself."""
+    for container in pod.get("status", {}).get("containerStatuses", []):
+        waiting = container.get("state", {}).get("waiting") or {}
+        if (why := waiting.get("reason")) in UNPULLED:
+            said = _line(waiting.get("message") or why)
+            return Ended(f"the image of the steps can not be pulled: {said}", BUILDS)
+        if why == "CreateContainerConfigError":
+            return Ended(f"its pod can not begin: {_line(waiting.get('message', why))}", "make platform-up")
+    return None
+
+
 def ended(run: str, step: str, since: datetime) -> Ended | None:
     """What the cluster of the active stack knows of a step's pod.
 
@@ -43,6 +73,22 @@ def ended(run: str, step: str, since: datetime) -> Ended | None:
     Returns:
         Nothing where the steps of the stack are no pods, the cluster does not answer, or it knows nothing bad.
     """
+    if (place := _where()) is None:
+        return None
+    context, namespace, stack = place
+    where = f"/api/v1/namespaces/{namespace}"
+    pods = f"{where}/pods?labelSelector={quote(f'run_id={run},step_name={step}')}"
+    events = f"{where}/events?fieldSelector={quote('involvedObject.kind=Pod,type=Warning')}"
+    try:
+        api = _kubernetes_api(context)
+        found = end_of((_ask(api, context, "GET", pods) or {"items": []})["items"], stack)
+        return found or never_began((_ask(api, context, "GET", events) or {"items": []})["items"], step, since)
+    except Failure:
+        return None
+
+
+def _where() -> tuple[str | None, str, str] | None:
+    """Context, namespace and name of the active stack, if it runs steps as pods."""
     from zenml.client import Client
     from zenml.enums import StackComponentType
 
@@ -50,17 +96,8 @@ def ended(run: str, step: str, since: datetime) -> Ended | None:
     (orchestrator,) = stack.components[StackComponentType.ORCHESTRATOR]
     if orchestrator.flavor_name != "kubernetes":
         return None
-    context = orchestrator.configuration.get("kubernetes_context")
-    namespace = orchestrator.configuration.get("kubernetes_namespace", "zenml")
-    where = f"/api/v1/namespaces/{namespace}"
-    pods = f"{where}/pods?labelSelector={quote(f'run_id={run},step_name={step}')}"
-    events = f"{where}/events?fieldSelector={quote('involvedObject.kind=Pod,type=Warning')}"
-    try:
-        api = _kubernetes_api(context)
-        found = end_of((_ask(api, context, "GET", pods) or {"items": []})["items"], stack.name)
-        return found or never_began((_ask(api, context, "GET", events) or {"items": []})["items"], step, since)
-    except Failure:
-        return None
+    given = orchestrator.configuration
+    return given.get("kubernetes_context"), given.get("kubernetes_namespace", "zenml"), str(stack.name)
 
 
 def end_of(pods: Iterable[Object], stack: str) -> Ended | None:
@@ -95,7 +132,7 @@ def never_began(events: Iterable[Object], step: str, since: datetime) -> Ended |
     for event in sorted(of_step, key=_when, reverse=True):
         said = _line(event.get("message", ""))
         if said.startswith("Failed to pull image"):
-            return Ended(f"its pod never began: {said}", "make platform-up builds and pushes the image")
+            return Ended(f"its pod never began: {said}", BUILDS)
         if event.get("reason") in ("FailedScheduling", "FailedMount", "FailedCreatePodSandBox"):
             return Ended(f"its pod never began: {said}", AGAIN)
     return None

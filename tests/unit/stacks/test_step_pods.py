@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stacks.step_pods import AGAIN, end_of, never_began
+from stacks.step_pods import AGAIN, BUILDS, end_of, never_began, waits_in_vain
 
 SINCE = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 POD = "3f2a9c1e-package-model-training-x7k2p"
@@ -123,7 +123,7 @@ def test_an_image_that_can_not_be_pulled_is_named() -> None:
     found = never_began([event("Failed", PULL), event("Failed", "Error: ErrImagePull")], "package_model", SINCE)
     assert found is not None
     assert found.cause == f"its pod never began: {PULL}"
-    assert found.next_step == "make platform-up builds and pushes the image"
+    assert found.next_step == BUILDS
 
 
 def test_a_node_without_room_is_named() -> None:
@@ -143,3 +143,36 @@ def test_a_node_without_room_is_named() -> None:
 )
 def test_other_events_are_no_reason(foreign: dict[str, Any]) -> None:
     assert never_began([foreign], "package_model", SINCE) is None
+
+
+def waiting(reason: str, message: str | None = None) -> dict[str, Any]:
+    state = {"waiting": {"reason": reason, **({"message": message} if message else {})}}
+    main = {"name": "main", "ready": False, "restartCount": 0, "state": state, "lastState": {}}
+    return pod({"phase": "Pending", "containerStatuses": [main]})
+
+
+@pytest.mark.parametrize(
+    ("found", "cause"),
+    [
+        pytest.param(
+            waiting("ImagePullBackOff", 'Back-off pulling image "localhost:5000/tabular/steps:1"'),
+            'the image of the steps can not be pulled: Back-off pulling image "localhost:5000/tabular/steps:1"',
+            id="with a message",
+        ),
+        pytest.param(waiting("ErrImagePull"), "the image of the steps can not be pulled: ErrImagePull", id="without"),
+        pytest.param(
+            waiting("CreateContainerConfigError", 'secret "x" not found'),
+            'its pod can not begin: secret "x" not found',
+            id="a Secret that is not there",
+        ),
+    ],
+)
+def test_a_pod_that_waits_in_vain(found: dict[str, Any], cause: str) -> None:
+    ended = waits_in_vain(found)
+    assert ended is not None
+    assert ended.cause == cause
+
+
+def test_a_pod_that_is_on_its_way_is_left_alone() -> None:
+    assert waits_in_vain(waiting("ContainerCreating")) is None
+    assert waits_in_vain(pod({"phase": "Pending"})) is None

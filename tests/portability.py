@@ -1,0 +1,83 @@
+"""The portability table: stack, capability, the test that proves it, and how that test ended.
+
+    python -m tests.portability build/tests.xml build/tests-cluster.xml
+
+writes docs/portability.md from `tests/portability.yaml` and the results that `make test`, `make test-docker` and
+`make test-cluster` leave; what no file has a result of keeps the result that the document had.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import yaml
+
+from project.paths import ROOT
+
+TABLE, DOCUMENT = ROOT / "tests" / "portability.yaml", ROOT / "docs" / "portability.md"
+STACKS = ("local", "minikube", "eks")
+NOT_RUN, PASSED, FAILED = "not run", "passed", "failed"
+CELL = re.compile(r"\]\(\.\./tests/[^ ]+ \"([^\"]+)\"\) ([a-z ]+?) \|")
+"""A test and how it ended, as `_cell` writes them."""
+HEAD = """# What holds on which stack
+
+A cell names the test that proves it, and how that test ended where it last ran. Written by
+`python -m tests.portability RESULTS.xml…` from [tests/portability.yaml](../tests/portability.yaml) and what
+`make test`, `make test-docker` and `make test-cluster` leave under `build/`. `minikube` ran on a Kubernetes 1.33 of one
+node; of `eks` there is what needs no AWS account. An empty cell: no test.
+
+"""
+
+
+def promised() -> dict[str, dict[str, str]]:
+    """Capability to the test of each stack."""
+    found: dict[str, dict[str, str]] = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
+    return found
+
+
+def results(files: Iterable[Path]) -> dict[str, str]:
+    """Test, without its parameters, to how all its cases ended."""
+    found: dict[str, set[str]] = {}
+    for file in files:
+        for case in ET.parse(file).iter("testcase"):  # noqa: S314  pytest's own file
+            module = case.attrib["classname"].removeprefix("tests.").replace(".", "/")
+            name = f"{module}.py::{case.attrib['name'].partition('[')[0]}"
+            ended = {child.tag for child in case}
+            outcome = FAILED if ended & {"failure", "error"} else NOT_RUN if "skipped" in ended else PASSED
+            found.setdefault(name, set()).add(outcome)
+    return {name: next(each for each in (FAILED, PASSED, NOT_RUN) if each in ended) for name, ended in found.items()}
+
+
+def written_before() -> dict[str, str]:
+    """The results that the document has."""
+    if not DOCUMENT.is_file():
+        return {}
+    return dict(CELL.findall(DOCUMENT.read_text(encoding="utf-8")))
+
+
+def document(ended: Mapping[str, str]) -> str:
+    """The page."""
+    lines = [f"| capability | {' | '.join(STACKS)} |", f"|--|{'--|' * len(STACKS)}"]
+    for capability, tests in promised().items():
+        cells = [_cell(tests[stack], ended) if stack in tests else "" for stack in STACKS]
+        lines.append(f"| {capability} | {' | '.join(cells)} |")
+    return HEAD + "\n".join(lines) + "\n"
+
+
+def _cell(test: str, ended: Mapping[str, str]) -> str:
+    file, _, name = test.partition("::")
+    return f'[{name}](../tests/{file} "{test}") {ended.get(test, NOT_RUN)}'
+
+
+def main(files: Iterable[str]) -> None:
+    """Write the document."""
+    new = {test: outcome for test, outcome in results(map(Path, files)).items() if outcome != NOT_RUN}
+    DOCUMENT.write_text(document({**written_before(), **new}), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
