@@ -23,6 +23,7 @@ from tracking.names import COMMIT, INPUTS, Artifact
 
 if TYPE_CHECKING:
     from deployers.rollout import RolloutSettings
+    from tabular.adaptation import AdaptationSettings
     from tabular.batch import BatchFiles, BatchSettings, BatchSummary
     from tabular.drift import DriftSettings
 
@@ -50,6 +51,7 @@ class Session:
     contract: Contract
     config: TrainingConfig
     drift: DriftSettings
+    adaptation: AdaptationSettings
     rollout: RolloutSettings
     cache: bool
 
@@ -85,7 +87,7 @@ def begin(
 
     quieten()
     config = read_yaml(CONFIGS / "training.yaml", TrainingConfig)
-    drift = read_yaml(CONFIGS / "monitoring.yaml", MonitoringConfig).drift
+    monitoring = read_yaml(CONFIGS / "monitoring.yaml", MonitoringConfig)
     rollout = read_yaml(CONFIGS / "deployment.yaml", DeploymentConfig).rollout
     click.echo(f"{contract.title}, {f'stack {stack}' if stack else 'the active stack'}", err=True)
     from stacks.selection import runs_here, use_stack
@@ -98,7 +100,7 @@ def begin(
     if imports and runs_here(chosen):
         aside.start(imports, meanwhile, quiet=not debug)
     show_progress(debug)
-    session = Session(chosen, contract, config, drift, rollout, cache)
+    session = Session(chosen, contract, config, monitoring.drift, monitoring.adaptation, rollout, cache)
     _follow_rollback(session)
     return session
 

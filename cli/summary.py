@@ -98,6 +98,29 @@ def monitoring(session: Session, outputs: Mapping[str, Any]) -> list[dict[str, A
     return found
 
 
+def adaptation(site: str, outputs: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """What a site's model was fitted with, its bundle written into a folder."""
+    from tabular.bundle import replace_bundle
+
+    report = outputs[f"adapt_{site}.{Artifact.ADAPTATION}"].load()
+    replace_bundle(outputs[f"adapt_{site}.{Artifact.ADAPTED}"].load(), folder)
+    return {**dataclasses.asdict(report), "bundle": str(folder)}
+
+
+def adaptation_text(found: Mapping[str, Any], dataset: str) -> str:
+    """What was found out about a site, the gates, and what to type next."""
+    missing = ", ".join(f"{name} {share:.0%}" for name, share in found["missing"].items())
+    lines = [f"Site       {found['site']}: {found['rows']} rows; missing {missing or 'nothing more than in training'}"]
+    for label, share in found["shares"].items():
+        low, high = found["intervals"][label]
+        used = found["shares_used"][label]
+        lines.append(f"Share      {label}: estimated {share:.1%} ({low:.1%} to {high:.1%}), used {used:.1%}")
+    lines += [f"Gate       pass  {verdict['gate']}: {verdict['reason']}" for verdict in found["verdicts"]]
+    lines.append(f"Bundle     {found['bundle']}   digest {found['digest'][:12]}, from {found['made_from'][:12]}")
+    again = f"python run.py predict --dataset {dataset} --bundle {found['bundle']} --input FILE --output FILE"
+    return "\n".join([*lines, f"           next: {again}"])
+
+
 def render(found: Mapping[str, Any]) -> str:
     """One screen of text."""
     endpoint, answer, version = found["endpoint"], found["prediction"], found["promotion"]["version"]

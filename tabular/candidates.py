@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tabular.contract import Contract
 from tabular.training_config import Family, Value
@@ -20,7 +20,13 @@ def grid(space: Mapping[str, Sequence[Value]]) -> list[Parameters]:
     return [dict(zip(space, values, strict=True)) for values in itertools.product(*space.values())]
 
 
-def build(contract: Contract, family: Family, parameters: Parameters, seed: int) -> Pipeline:
+def build(
+    contract: Contract,
+    family: Family,
+    parameters: Parameters,
+    seed: int,
+    missing: Literal["imputed", "apart"] = "imputed",
+) -> Pipeline:
     """An unfitted pipeline: impute, one-hot, scale where the family needs it, classify.
 
     Args:
@@ -28,6 +34,8 @@ def build(contract: Contract, family: Family, parameters: Parameters, seed: int)
         family: Which estimator.
         parameters: Its parameters, in scikit-learn's names.
         seed: For estimators that draw.
+        missing: Whether a missing category or boolean becomes the most frequent one or is told apart from each;
+            numbers become the median either way.
 
     Returns:
         A pipeline from float (rows, features) with NaN for missing to (rows, classes) probabilities. Trees get
@@ -47,15 +55,17 @@ def build(contract: Contract, family: Family, parameters: Parameters, seed: int)
     numeric: Any = SimpleImputer(strategy="median", keep_empty_features=True)
     if family == "logistic":
         numeric = make_pipeline(numeric, StandardScaler())
+
+    def one_hot(values: list[list[float]]) -> Any:
+        return OneHotEncoder(categories=values, handle_unknown="ignore", sparse_output=False)
+
+    frequent = SimpleImputer(strategy="most_frequent", keep_empty_features=True)
     parts: list[tuple[str, Any, list[int]]] = [
         ("number", numeric, number),
-        ("boolean", SimpleImputer(strategy="most_frequent", keep_empty_features=True), binary),
+        ("boolean", frequent if missing == "imputed" else one_hot([[0.0, 1.0]] * len(binary)), binary),
         (
             "category",
-            make_pipeline(
-                SimpleImputer(strategy="most_frequent", keep_empty_features=True),
-                OneHotEncoder(categories=codes, handle_unknown="ignore", sparse_output=False),
-            ),
+            make_pipeline(frequent, one_hot(codes)) if missing == "imputed" else one_hot(codes),
             category,
         ),
     ]

@@ -11,6 +11,7 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from project.strict_yaml import Strict
+from tabular.adaptation import AdaptationSettings
 from tabular.chance import distance_by_chance
 from tabular.columns import Feature
 from tabular.contract import Contract
@@ -44,6 +45,7 @@ class MonitoringConfig(Strict):
     """`configs/monitoring.yaml`."""
 
     drift: DriftSettings
+    adaptation: AdaptationSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from project.errors import Refused
+from tabular.metrics import SMALLEST, Floats
+from tabular.prior_shift import Scaling
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
+
+
+class Probable(Protocol):
+    """Whatever answers with probabilities."""
+
+    def predict_proba(self, features: npt.NDArray[np.float32], /) -> Floats:
+        """Probabilities (rows, classes)."""
+        ...
+
 
 INPUT, OUTPUT = "features", "probabilities"
 PARITY_ROWS = 20_000
@@ -47,6 +58,33 @@ def to_onnx(model: Pipeline, columns: int) -> bytes:
     _sort_opsets(graph)  # the converter walks a set of them: their order follows the process's hash seed
     _rename_output(graph)
     return bytes(graph.SerializeToString())
+
+
+def with_scaling(model: bytes, scaling: Scaling) -> bytes:
+    """The exported model with a scaling of its probabilities behind it, in the same graph and under the same names."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    loaded = onnx.load_from_string(model)
+    graph, classes = loaded.graph, len(scaling.offset)
+    for node in graph.node:
+        node.output[:] = ["unscaled" if name == OUTPUT else name for name in node.output]
+        node.input[:] = ["unscaled" if name == OUTPUT else name for name in node.input]
+    for name, shape, values in (
+        ("scale_least", [], [SMALLEST]),
+        ("scale_slope", [], [scaling.slope]),
+        ("scale_offset", [1, classes], scaling.offset),
+    ):
+        graph.initializer.append(helper.make_tensor(name, TensorProto.FLOAT, shape, values))
+    for kind, inputs, output in (
+        ("Max", ["unscaled", "scale_least"], "scale_known"),
+        ("Log", ["scale_known"], "scale_log"),
+        ("Mul", ["scale_log", "scale_slope"], "scale_sloped"),
+        ("Add", ["scale_sloped", "scale_offset"], "scale_moved"),
+        ("Softmax", ["scale_moved"], OUTPUT),
+    ):
+        graph.node.append(helper.make_node(kind, inputs, [output], name=f"scale_{kind}"))
+    return bytes(loaded.SerializeToString())
 
 
 def session(onnx: bytes) -> Any:
@@ -90,7 +128,7 @@ def recombined(
 
 
 def parity(
-    model: Pipeline, onnx: bytes, features: npt.NDArray[np.float32], seed: int, numbers: Sequence[int] = ()
+    model: Probable, onnx: bytes, features: npt.NDArray[np.float32], seed: int, numbers: Sequence[int] = ()
 ) -> float:
     """Largest difference of any probability between scikit-learn and ONNX on 20,000 recombined rows."""
     rows = recombined(features, PARITY_ROWS, seed, numbers)

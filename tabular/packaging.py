@@ -93,7 +93,7 @@ def package(
         "model.onnx": onnx,
         "contract.json": to_json(served_contract(contract)),
         "serving.json": to_json(_serving(contract, onnx, threshold, train, seed)),
-        "reference.parquet": _reference(contract, onnx, train),
+        "reference.parquet": reference(contract, onnx, train),
         "metrics.json": to_json(metrics),
         "model_card.md": model_card(contract, metrics).encode(),
     }
@@ -107,8 +107,6 @@ def _serving(
     contract: Contract, onnx: bytes, threshold: float | None, train: pd.DataFrame, seed: int
 ) -> dict[str, Any]:
     features = to_tensor(contract, train)
-    complete = train.dropna()
-    example = (complete if len(complete) else train).iloc[[0]]
     background = features[np.sort(np.random.default_rng(seed).permutation(len(features))[:BACKGROUND_ROWS])]
     return {
         "format": FORMAT,
@@ -122,14 +120,21 @@ def _serving(
             if feature.type in ("number", "integer") and train[name].notna().any()
         },
         "background": [[None if np.isnan(v) else float(v) for v in row] for row in background],
-        "example": {
-            "row": {name: _plain(example[name].iloc[0]) for name in contract.features},
-            "probabilities": [round(float(p), 6) for p in export.predict(onnx, to_tensor(contract, example))[0]],
-        },
+        "example": example(contract, onnx, train),
     }
 
 
-def _reference(contract: Contract, onnx: bytes, train: pd.DataFrame) -> bytes:
+def example(contract: Contract, onnx: bytes, train: pd.DataFrame) -> dict[str, Any]:
+    """A complete row and the model's probabilities for it: a server that gets others has another model."""
+    complete = train.dropna()
+    row = (complete if len(complete) else train).iloc[[0]]
+    return {
+        "row": {name: _plain(row[name].iloc[0]) for name in contract.features},
+        "probabilities": [round(float(p), 6) for p in export.predict(onnx, to_tensor(contract, row))[0]],
+    }
+
+
+def reference(contract: Contract, onnx: bytes, train: pd.DataFrame) -> bytes:
     """Training rows with the model's probabilities: what drift is measured against."""
     frame = train.copy()
     probabilities = export.predict(onnx, to_tensor(contract, train)).round(6)

@@ -62,6 +62,18 @@ SEARCHABLE: dict[str, dict[str, Kind]] = {
 """Parameters of each family that a search may set, in scikit-learn's own names."""
 
 
+def unfit(family: Family, at: Path_, space: Mapping[str, Sequence[Value]]) -> Iterator[tuple[Path_, str]]:
+    """Where values can not be tried, by the place of their name and position below `at`, and why."""
+    allowed = SEARCHABLE[family]
+    for name, values in space.items():
+        if name not in allowed:
+            yield (*at, name), f"{family} has no parameter {name!r}{did_you_mean(name, list(allowed))}"
+            continue
+        for index, value in enumerate(values):
+            if not allowed[name].holds(value):
+                yield (*at, name, index), f"{value!r} is not {allowed[name].words}"
+
+
 class Space(Strict):
     """Values to try for each parameter, by profile; every combination is tried."""
 
@@ -83,21 +95,13 @@ class Candidate(Strict):
 
     @model_validator(mode="after")
     def _known_parameters(self) -> Self:
-        found = [*self._unfit("quick", self.search.quick), *self._unfit("full", self.search.full)]
+        found = [
+            *unfit(self.family, ("search", "quick"), self.search.quick),
+            *unfit(self.family, ("search", "full"), self.search.full),
+        ]
         if found:
             raise misfits(found)
         return self
-
-    def _unfit(self, profile: Profile, space: Mapping[str, Sequence[Value]]) -> Iterator[tuple[Path_, str]]:
-        allowed = SEARCHABLE[self.family]
-        for name, values in space.items():
-            if name not in allowed:
-                near = did_you_mean(name, list(allowed))
-                yield ("search", profile, name), f"{self.family} has no parameter {name!r}{near}"
-                continue
-            for index, value in enumerate(values):
-                if not allowed[name].holds(value):
-                    yield ("search", profile, name, index), f"{value!r} is not {allowed[name].words}"
 
 
 class Validation(Strict):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tabular.adaptation import Adaptation
 from tabular.bundle import Bundle, write_bundle
 from tabular.choosing import Choice
 from tabular.contract import Contract
@@ -83,6 +84,23 @@ def log_challenger(
     )
     number = _register(contract, bundle, logged.model_uri, logged.model_id, run.run_id)
     return Registration(number, run.run_id, packaged.parity_difference)
+
+
+def log_adaptation(report: Adaptation) -> None:
+    """Log what was found out about a site, and what the gates said, to the run of the step."""
+    import mlflow
+
+    mlflow.log_params({"site": report.site, "rows": report.rows, "threshold": report.threshold})
+    mlflow.log_metrics({"roc_auc": report.roc_auc, **_named("missing", report.missing)})
+    for part, shares in (
+        ("share", report.shares), ("share_by_count", report.shares_by_count), ("share_used", report.shares_used),
+    ):  # fmt: skip
+        mlflow.log_metrics(_named(part, shares))
+    mlflow.set_tags({
+        "bundle_digest": report.digest,
+        "made_from": report.made_from,
+        **{f"gate {v.gate}": f"{'pass' if v.passed else 'FAIL'}: {v.reason}" for v in report.verdicts},
+    })  # fmt: skip
 
 
 def _register(contract: Contract, bundle: Bundle, model_uri: str, model_id: str, run_id: str) -> str:
@@ -160,12 +178,11 @@ def _flat(metrics: Mapping[str, Any]) -> dict[str, float]:
         ("importance", metrics["importance"]),
         *((f"external_{site}", figures["metrics"]) for site, figures in metrics["external"].items()),
     ]
-    return {
-        re.sub(r"[^\w. -]", "_", f"{part}_{name}"): value
-        for part, values in parts
-        for name, value in values.items()
-        if value is not None
-    }
+    return {name: value for part, values in parts for name, value in _named(part, values).items()}
+
+
+def _named(part: str, values: Mapping[str, float | None]) -> dict[str, float]:
+    return {re.sub(r"[^\w. -]", "_", f"{part}_{name}"): value for name, value in values.items() if value is not None}
 
 
 def _own_types(model: Any) -> list[str]:

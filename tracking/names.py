@@ -34,6 +34,8 @@ class Artifact(StrEnum):
     ENDPOINT = "endpoint"
     DRIFT = "drift"
     DRIFT_REPORT = "drift_report"
+    ADAPTED = "adapted_bundle"
+    ADAPTATION = "adaptation"
     BATCH_SUMMARY = "batch_summary"
 
 

@@ -25,7 +25,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 WANTED = (
     "great_expectations",  # first: it talks on standard output where ZenML has set up logging
-    *("pipelines.training", "pipelines.deployment", "pipelines.monitoring", "pipelines.batch_inference"),
+    *(
+        "pipelines.training",
+        "pipelines.deployment",
+        "pipelines.monitoring",
+        "pipelines.adaptation",
+        "pipelines.batch_inference",
+    ),
     *("tabular.check_summary", "tabular.drift", "tracking.mlflow_log", "cli.main", "cli.journey", "cli.runs"),
     *("mlflow.sklearn", "skops.io", "matplotlib.figure", "sklearn.ensemble", "sklearn.calibration", "s3fs"),
     *("zenml.zen_stores.sql_zen_store", "zenml.integrations.mlflow.experiment_trackers"),

@@ -118,6 +118,20 @@ def monitoring(dataset: str) -> PipelineSnapshotBase:
     return prepared._compile()[0]
 
 
+def adaptation(dataset: str) -> PipelineSnapshotBase:
+    from zenml import Model
+
+    from pipelines.adaptation import adaptation as pipeline
+    from tabular.drift import MonitoringConfig
+
+    contract = load_contract(dataset)
+    settings = read_yaml(CONFIGS / "monitoring.yaml", MonitoringConfig).adaptation
+    fingerprints = {name: fingerprint(site.path) for name, site in contract.sites.items()}
+    prepared = pipeline.with_options(model=Model(name=dataset, version=VERSION))
+    prepared.prepare(contract, CONFIG.cost, settings, fingerprints)
+    return prepared._compile()[0]
+
+
 def batch_inference(dataset: str) -> PipelineSnapshotBase:
     from zenml import Model
 
@@ -200,6 +214,16 @@ def test_monitoring_judges_each_site_side_by_side(stack: str, dataset: str) -> N
 
 
 @pytest.mark.parametrize("dataset", contract_names())
+def test_adaptation_fits_each_site_by_itself(stack: str, dataset: str) -> None:
+    found = seen(adaptation(dataset))
+    sites = {f"adapt_{site}": site for site in load_contract(dataset).sites}
+    assert found.upstream == {"load_rows": set(), **{name: {"load_rows"} for name in sites}}
+    assert {name: found.parameters[name]["site"] for name in sites} == sites
+    assert found.tracked == set(sites)
+    same_on_every_stack(stack, found, "adaptation", dataset)
+
+
+@pytest.mark.parametrize("dataset", contract_names())
 @pytest.mark.parametrize(
     ("compiled", "step", "parameters"),
     [
@@ -231,4 +255,4 @@ def test_the_orchestrator_s_settings_come_from_the_stack_s_file(stack: str) -> N
 
 def test_no_pipeline_is_left_out() -> None:
     shipped = {path.stem for path in (CONFIGS.parent / "pipelines").glob("[!_]*.py")}
-    assert shipped == {each.__name__ for each in (training, deployment, monitoring, batch_inference)}
+    assert shipped == {each.__name__ for each in (training, deployment, monitoring, adaptation, batch_inference)}

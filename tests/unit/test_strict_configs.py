@@ -111,6 +111,23 @@ def test_the_keys_are_all_there() -> None:
             f"monitoring.yaml:drift.{key}"
             for key in ("minimum_rows", "drifted_from", "missing_rise", "watch_from", "retrain_from")
         ),
+        "monitoring.yaml:adaptation",
+        *(
+            f"monitoring.yaml:adaptation.{key}"
+            for key in (
+                *(
+                    "seed",
+                    "technique",
+                    "technique.family",
+                    "technique.parameters",
+                    "technique.parameters.C",
+                    "technique.copies",
+                ),
+                *("technique.shares", "minimum_rows", "minimum_quality", "minimum_quality.0.metric"),
+                *("minimum_quality.0.at_least", "widest_share_interval", "farthest_shares"),
+                *("maximum_parity_difference", "maximum_model_bytes"),
+            )
+        ),
     }
     assert "training.yaml:candidates.forest.search.full.max_features" in names
     assert "datasets/heart_disease.yaml:features.age.unit" in names

@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -74,5 +75,7 @@ def test_a_command_that_needs_nothing_runs(command: str) -> None:
             assert (ROOT / script).is_file()
         case ["dvc", *rest]:
             assert get_main_parser().parse_args(rest).func
+        case ["python" | ".venv/bin/python", "-m", module, *_]:
+            assert find_spec(module)
         case _:
             pytest.fail(f"say what {words[0]} needs: ```sh needs=...")
