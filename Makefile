@@ -17,7 +17,7 @@ export GX_ANALYTICS_ENABLED := false
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format coverage lock image cluster-up platform-up platform-down platform-env s3-image test-docker test-cluster test-slow sbom
+.PHONY: help run test check data-quality format coverage lock image cluster-up platform-up platform-down platform-env s3-image test-docker test-cluster test-slow sbom
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -45,6 +45,11 @@ check: .venv/dev ## Set up and run the linters, the type checker and the rules o
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
 	$(UV) pip check --quiet --python .venv
+
+data-quality: .venv/run ## Check the rows of every data set against its contract
+	for contract in configs/datasets/*.yaml; do \
+	  .venv/bin/python run.py data validate --dataset "$$(basename "$$contract" .yaml)" || exit; \
+	done
 
 format: .venv/dev ## Sort the imports, apply safe fixes and format
 	.venv/bin/ruff check --fix-only .

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.contract_diff import are_contracts, diff_contracts
 from cli.options import data_options
 from cli.output import emit, json_option
-from cli.processed import clean, split
+from cli.processed import clean, expectations, split
 from project.errors import Exit
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def data() -> None:
 
 data.add_command(clean)
 data.add_command(split)
+data.add_command(expectations)
 
 
 @data.command()
@@ -113,15 +115,20 @@ def describe(dataset: str, as_json: bool, sites: tuple[str, ...], path: str | No
 @click.argument("first")
 @click.argument("second")
 def diff(dataset: str, as_json: bool, first: str, second: str) -> None:
-    """Compare two tables, each a site of the contract or a file; exit code 5 where they differ.
+    """Compare two tables, each a site of the contract or a file, or two contracts; exit code 5 where they differ.
 
-    The order of rows and columns and the spelling of a number do not count.
+    The order of rows and columns and the spelling of a number do not count. A contract is a YAML file, or @REVISION:
+    the data set's own as git has it there.
 
     \b
     Examples:
       python run.py data diff cleveland va
       python run.py data diff --dataset penguins palmer new_penguins.csv
+      python run.py data diff @HEAD~1 configs/datasets/heart_disease.yaml
     """
+    if are_contracts(first, second):
+        diff_contracts(dataset, first, second, as_json)
+        return
     from tabular.comparison import compare, raw_rows
     from tabular.contract import load_contract
 

@@ -1,4 +1,4 @@
-"""`run.py data clean` and `split`: the stages of `dvc.yaml`."""
+"""`run.py data clean`, `split` and `expectations`: files that the project keeps, made from a contract."""
 
 from __future__ import annotations
 
@@ -44,6 +44,22 @@ def split(dataset: str, as_json: bool) -> None:
     from tabular.training_config import TrainingConfig
 
     _say(write(load_contract(dataset), read_yaml(CONFIGS / "training.yaml", TrainingConfig)), as_json)
+
+
+@click.command()
+@data_options
+def expectations(dataset: str, as_json: bool) -> None:
+    """Write the contract's checks to data/expectations, as Great Expectations suites in JSON.
+
+    \b
+    Examples:
+      python run.py data expectations
+      python run.py data expectations --dataset penguins --json
+    """
+    from tabular.contract import load_contract
+    from tabular.suites import write_suites
+
+    _say(write_suites(load_contract(dataset)), as_json)
 
 
 def _say(written: Sequence[Path], as_json: bool) -> None:

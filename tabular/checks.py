@@ -41,7 +41,9 @@ def check_rows(contract: Contract, table: Table, site: str) -> CheckReport:
     """
     trained_on = contract.sites[site].role == "train"
     frame = _frame(contract, table, trained_on)
-    result = _validate(frame, list(_rules(contract, frame, trained_on)), f"{contract.name}, {site}")
+    result = _validate(
+        frame, list(rules(contract, trained_on, contract.target.column in frame)), f"{contract.name}, {site}"
+    )
     unreadable: dict[str, set[int]] = {}
     for cell in table.unreadable:
         unreadable.setdefault(cell.column, set()).add(cell.row)
@@ -72,7 +74,14 @@ def _frame(contract: Contract, table: Table, trained_on: bool) -> pd.DataFrame:
     return pd.DataFrame(columns).set_index(np.arange(1, len(table.rows) + 1))  # rows are told of counted from 1
 
 
-def _rules(contract: Contract, frame: pd.DataFrame, trained_on: bool) -> Iterator[Expectation]:
+def rules(contract: Contract, trained_on: bool, has_target: bool) -> Iterator[Expectation]:
+    """What is asked of a site's rows, as Great Expectations puts it.
+
+    Args:
+        contract: Ranges, codes and limits.
+        trained_on: Whether the site is learnt from; another is asked for less.
+        has_target: Whether its rows have the target.
+    """
     import great_expectations.expectations as gxe
 
     limits, target = contract.checks, contract.target.column
@@ -101,7 +110,7 @@ def _rules(contract: Contract, frame: pd.DataFrame, trained_on: bool) -> Iterato
                 strict_min=share == 1,
                 meta=_meta(name, "share of rows with a value", f"{1 - share:g} or more" if share < 1 else "above 0"),
             )
-    if target not in frame:
+    if not has_target:
         return
     yield gxe.ExpectColumnValuesToBeNull(
         column=f"{target}, unreadable",

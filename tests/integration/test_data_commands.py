@@ -109,6 +109,39 @@ def test_diff_looks_at_values_not_at_spelling(project: Project) -> None:
     assert (found["same"], found["columns"]) == (True, [])
 
 
+def test_diff_of_contracts_says_what_is_stricter(project: Project) -> None:
+    ours = project.root / "configs/datasets/penguins.yaml"
+    older = project.root / "older" / "penguins.yaml"
+    older.parent.mkdir()
+    older.write_text(ours.read_text(encoding="utf-8").replace("maximum: 7500", "maximum: 9000"), encoding="utf-8")
+    found = answer(project, "diff", str(older), str(ours), code=Exit.DIFFERENT)
+    assert found["changes"] == [
+        {"entry": "features.body_mass_g.maximum", "before": 9000.0, "after": 7500.0, "stricter": True}
+    ]
+    done = project.run("data", "diff", str(older), str(ours))
+    assert done.stdout.splitlines()[-1] == "1 entries differ, 1 of them stricter"
+    assert answer(project, "diff", str(ours), str(ours))["same"] is True
+    said = refusal(project.run("data", "diff", "--dataset", "penguins", "@nowhere", str(ours), "--json"))
+    assert (said["exit_code"], said["error"]) == (
+        Exit.USAGE,
+        "git has no configs/datasets/penguins.yaml at 'nowhere'",
+    )
+
+
+def test_diff_of_a_contract_and_what_git_has(project: Project) -> None:
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", "-C", str(project.root)]
+    for command in (["init", "--quiet"], ["add", "configs"], ["commit", "--quiet", "--message", "one"]):
+        subprocess.run([*git, *command], check=True, capture_output=True)
+    with project.restored("configs/datasets/penguins.yaml"):
+        project.edit("configs/datasets/penguins.yaml", "minimum: 2000", "minimum: 1000")
+        now = "configs/datasets/penguins.yaml"
+        found = answer(project, "diff", "--dataset", "penguins", "@HEAD", str(project.root / now), code=Exit.DIFFERENT)
+    assert [(c["entry"], c["before"], c["after"], c["stricter"]) for c in found["changes"]] == [
+        ("features.body_mass_g.minimum", 2000.0, 1000.0, False)
+    ]
+    shutil.rmtree(project.root / ".git")
+
+
 @pytest.mark.parametrize("script", ["data/download.py", "data/import_dataset.py"])
 def test_the_scripts_download_from_wherever_they_are_called(project: Project, tmp_path: Path, script: str) -> None:
     shutil.copy(project.root / PENGUINS, tmp_path / "source.csv")

@@ -105,9 +105,11 @@ def names(node: ast.AST) -> list[str]:
 
 def test_ci_runs_what_a_person_types_on_every_python() -> None:
     workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
-    (job,) = workflow["jobs"].values()
+    job, quality = workflow["jobs"]["check-and-test"], workflow["jobs"]["data-quality"]
     assert workflow["permissions"] == {"contents": "read"}
     assert job["timeout-minutes"] <= 60
+    assert quality["timeout-minutes"] <= 60
+    assert [step["run"] for step in quality["steps"] if "run" in step] == ["make data-quality"]
     assert job["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
     assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
     script = (ROOT / ".ci/run").read_text(encoding="utf-8")

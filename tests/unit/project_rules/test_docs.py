@@ -21,8 +21,10 @@ FENCE = re.compile(r"^```(?P<info>[^\n]*)\n(?P<body>.*?)^```$", re.MULTILINE | r
 COMMAND = re.compile(
     r"^(?:\$ |make |python |\.venv/bin/|git |zenml |mlflow |docker |kubectl |terraform )", re.MULTILINE
 )
-KNOWN_NEEDS = {*NEEDS, "journey", "server", "cloud"}
-"""`journey`: the endpoint and stores that `make run` leaves behind; `server`: what `test_serving_doc.py` sets up."""
+KNOWN_NEEDS = {*NEEDS, "journey", "server", "cloud", "notebook"}
+"""`journey`: the endpoint and stores that `make run` leaves behind; `server`: what `test_serving_doc.py` sets up.
+
+`notebook`: a Jupyter kernel."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,78 @@
+"""What changed in a contract, and whether it is stricter."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from tabular.contract_changes import Change, contract_changes
+from tests.unit.tabular.conftest import SMALL, make_contract
+
+
+def changed(**features: dict[str, Any] | None) -> list[Change]:
+    """Changes after some features have got other entries, or were taken away."""
+    found = copy.deepcopy(SMALL["features"])
+    for name, entries in features.items():
+        if entries is None:
+            del found[name]
+        else:
+            found[name] = {**found.get(name, {}), **entries}
+    return contract_changes(make_contract(), make_contract(features=found))
+
+
+@pytest.mark.parametrize(
+    ("features", "expected"),
+    [
+        pytest.param({}, [], id="nothing"),
+        pytest.param({"weight": {"maximum": 80}}, [("features.weight.maximum", 90, 80, True)], id="less room"),
+        pytest.param({"weight": {"maximum": 99}}, [("features.weight.maximum", 90, 99, False)], id="more room"),
+        pytest.param({"weight": {"minimum": 1}}, [("features.weight.minimum", 0, 1, True)], id="a higher minimum"),
+        pytest.param({"weight": {"unit": "g"}}, [("features.weight.unit", "kg", "g", False)], id="words"),
+        pytest.param(
+            {"indoor": {"nullable": False}}, [("features.indoor.nullable", None, False, True)], id="asked for"
+        ),
+        pytest.param({"colour": {"nullable": True}}, [("features.colour.nullable", False, None, False)], id="may lack"),
+        pytest.param(
+            {"weight": {"missing": []}}, [("features.weight.missing", [0], None, True)], id="a code that counts"
+        ),
+        pytest.param(
+            {"colour": {"values": ["black", "white"]}},
+            [("features.colour.values", ["black", "white", "red"], ["black", "white"], True)],
+            id="a code less",
+        ),
+        pytest.param({"indoor": None}, [("features.indoor.type", "boolean", None, True)], id="a column less"),
+        pytest.param(
+            {"tail": {"type": "boolean"}}, [("features.tail.type", None, "boolean", True)], id="a column more"
+        ),
+    ],
+)
+def test_features(features: dict[str, Any], expected: list[tuple[str, object, object, bool]]) -> None:
+    assert [(c.entry, c.before, c.after, c.stricter) for c in changed(**features)] == expected
+
+
+@pytest.mark.parametrize(
+    ("checks", "stricter"),
+    [
+        ({"minimum_rows": 60}, True),
+        ({"minimum_rows": 40}, False),
+        ({"maximum_missing_share": 0.4}, True),
+        ({"maximum_missing_share": 0.6}, False),
+    ],
+)
+def test_limits(checks: dict[str, float], stricter: bool) -> None:
+    (change,) = contract_changes(make_contract(), make_contract(checks=checks))
+    assert (change.entry, change.before, change.stricter) == (f"checks.{next(iter(checks))}", None, stricter)
+
+
+def test_a_class_that_is_gone_is_stricter() -> None:
+    target = copy.deepcopy(SMALL["target"])
+    target["classes"][1]["values"] = ["hound"]
+    (change,) = contract_changes(make_contract(), make_contract(target=target))
+    assert (change.entry, change.stricter) == ("target.classes", True)
+
+
+def test_a_line_says_from_what_to_what() -> None:
+    (change,) = changed(weight={"maximum": 80})
+    assert str(change).split() == ["features.weight.maximum", "90.0", "->", "80.0", "stricter"]
