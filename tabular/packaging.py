@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from tabular import evaluation, export
+from tabular.ablation import ablation
 from tabular.bundle import FORMAT, Bundle, to_json
 from tabular.candidates import build
 from tabular.contract import Contract, served_contract
@@ -88,6 +89,7 @@ def package(
             site: evaluation.evaluate(contract, onnx, threshold, rows, seed) for site, rows in external.items()
         },
         "importance": evaluation.importance(contract, onnx, train, seed),
+        "ablation": ablation(contract, onnx, test, seed),
     }
     content = {
         "model.onnx": onnx,
