@@ -57,7 +57,7 @@ format: .venv/dev ## Sort the imports, apply safe fixes and format
 
 # What of deployers/ speaks to a cluster is run by the tests that have one.
 coverage: .venv/dev ## Run the tests, show the lines none of them runs; fails below 90 % of tabular, deployers or stacks
-	.venv/bin/python -m pytest --cov --cov-report=term-missing:skip-covered -m "not docker and not cluster" $(TESTS)
+	.venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --cov --cov-report=term-missing:skip-covered -m "not docker and not cluster" $(TESTS)
 	for package in tabular deployers stacks; do \
 	  .venv/bin/python -m coverage report --include="$$package/*" --omit="deployers/kubernetes/*,deployers/seldon/*" \
 	    --fail-under=90 --format=total || { echo "error: coverage of $$package is below 90 %" >&2; exit 1; }; \
