@@ -8,6 +8,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import shlex
+import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,31 +19,47 @@ import click
 from cli.output import emit, json_option
 from cli.place import deployer, place_option
 from deployers.interface import Endpoint, Status
-from project.errors import ConfigError, Exit
+from project.errors import ConfigError, Exit, Unreachable
 
 DATASET = "heart_disease"
+PORT = 8000
+"""That a way past the gateway is offered at."""
 
 
 @click.command()
 @click.option("--dataset", help=f"Name of the data set.  [default: {DATASET}]")
 @place_option
 @json_option
-def endpoint(dataset: str | None, stack: str | None, as_json: bool) -> None:
+@click.option("--forward", type=click.IntRange(1, 65535), metavar="PORT", help="Open a way to it at this port.")
+def endpoint(dataset: str | None, stack: str | None, as_json: bool, forward: int | None) -> None:
     """Print the URL of an endpoint and a request to try.
+
+    Where this machine does not reach the gateway of a cluster, --forward opens a way past it until Ctrl-C.
 
     \b
     Examples:
       python run.py endpoint
       python run.py endpoint --dataset penguins --json
-      python run.py endpoint --stack minikube
+      python run.py endpoint --stack minikube --forward 8000
     """
-    asked = deployer(stack)
-    found = asked.status(_name(dataset)).endpoint
+    asked, name = deployer(stack), _name(dataset)
+    now = asked.status(name)
+    found = now.endpoint
+    way = asked.forward_command(name, forward or PORT)
+    if forward and way is None:
+        raise ConfigError(f"{name} serves on this machine at {found.url}", "python run.py endpoint")
+    url = f"http://127.0.0.1:{forward}" if forward else found.url
     key = asked.key_command()
     header = f' -H "X-API-Key: $({key})"' if key else ""
     row = shlex.quote(json.dumps(found.example))
-    curl = f"curl -s {found.url}/predict{header} -H 'Content-Type: application/json' -d {row}"
-    emit({**_endpoint(found), "curl": curl}, f"{found.url}\n\n{curl}", as_json)
+    curl = f"curl -s {url}/predict{header} -H 'Content-Type: application/json' -d {row}"
+    emit({**_endpoint(found), "url": url, "curl": curl}, f"{url}\n\n{curl}", as_json)
+    if forward and way is not None:
+        sys.stdout.flush()
+        _open(way)
+    elif way is not None and not now.ready:
+        past = f"python run.py endpoint --forward {PORT} goes past the gateway"
+        click.echo(f"\nno answer from there: {now.detail}\n{past}", err=True)
 
 
 @click.command()
@@ -110,6 +129,19 @@ def down(dataset: str | None, every: bool, stack: str | None, as_json: bool) -> 
     if not stopped and not every:
         _refuse_unknown(_name(dataset), asked.endpoints())
     emit({"stopped": stopped}, f"stopped: {', '.join(stopped)}" if stopped else "nothing was running", as_json)
+
+
+def _open(way: str) -> None:
+    """Run the command that opens a way to an endpoint, until Ctrl-C.
+
+    Raises:
+        Unreachable: It can not.
+    """
+    words = shlex.split(way)
+    if shutil.which(words[0]) is None:
+        raise Unreachable(f"{words[0]} is not on the path", f"install {words[0]}")
+    if code := subprocess.run(words, stdout=sys.stderr, check=False).returncode:
+        raise Unreachable(f"{way!r} ended with {code}", "python run.py status")
 
 
 def _refuse_unknown(name: str, endpoints: Sequence[str]) -> None:

@@ -145,3 +145,7 @@ class Deployer(Protocol):
     def key_command(self) -> str | None:
         """A shell command that prints a key for requests; None where the endpoint asks for none."""
         ...
+
+    def forward_command(self, name: str, port: int) -> str | None:
+        """A shell command that opens a way to an endpoint at a port of this machine; None where it serves here."""
+        ...

@@ -19,6 +19,7 @@ from deployers.kubernetes import endpoint_record, judging, manifests, pods
 from deployers.kubernetes.claim import claimed
 from deployers.kubernetes.cluster import Cluster
 from deployers.kubernetes.endpoint_record import ClusterRecord
+from deployers.kubernetes.manifests import STABLE_PORT
 from deployers.kubernetes.shares import plain, shares, standing_by
 from deployers.kubernetes.store import Store
 from deployers.kubernetes.switch import SETTLED, Switch
@@ -97,9 +98,12 @@ class ClusterDeployer:
 
     def key_command(self) -> str | None:
         """See `Deployer.key_command`."""
-        context = f" --context {self.target.kubernetes_context}" if self.target.kubernetes_context else ""
-        where = f"kubectl{context} --namespace {self.target.namespace} get secret {self.target.keys_secret}"
-        return f"{where} --output jsonpath={{.data.key}} | base64 --decode"
+        secret = f"get secret {self.target.keys_secret} --output jsonpath={{.data.key}}"
+        return f"{self.target.kubectl} {secret} | base64 --decode"
+
+    def forward_command(self, name: str, port: int) -> str | None:
+        """See `Deployer.forward_command`; past the gateway, to a pod of the champion."""
+        return f"{self.target.kubectl} port-forward service/{dashed(name)} {port}:{STABLE_PORT}"
 
     def rollback(self, name: str, to: str | None = None) -> Endpoint:
         """See `Deployer.rollback`."""

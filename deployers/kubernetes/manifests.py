@@ -12,6 +12,8 @@ from deployers.kubernetes.target import PORT, Called, Target, called, endpoint_c
 
 Manifest = dict[str, Any]
 CONTAINER = "model"
+STABLE_PORT = 80
+"""Of the Service of an endpoint, whatever its champion is."""
 DRAIN = 5
 """Seconds in which proxies learn that a pod takes no more, before it is told to stop."""
 GRACE = 30
@@ -126,7 +128,7 @@ def service(of: Called, port: int, selected: Mapping[str, str] | None = None) ->
 
 def stable_service(name: str, champion: Version) -> Manifest:
     """The Service of the endpoint inside the cluster: whatever is the champion."""
-    return service(endpoint_called(name), 80, called(name, champion).selected)
+    return service(endpoint_called(name), STABLE_PORT, called(name, champion).selected)
 
 
 def autoscaler(target: Target, of: Called) -> Manifest:

@@ -27,6 +27,12 @@ class Target(Placement):
     model_config = ConfigDict(frozen=True)
     image: str = "heart-model:dev"
 
+    @property
+    def kubectl(self) -> str:
+        """The words with which a person's kubectl looks there."""
+        context = f" --context {self.kubernetes_context}" if self.kubernetes_context else ""
+        return f"kubectl{context} --namespace {self.namespace}"
+
     def endpoint_url(self, name: str) -> str:
         """The URL of an endpoint, the same on both backends: Seldon's."""
         return f"{self.url.rstrip('/')}/seldon/{self.namespace}/{dashed(name)}"

@@ -94,6 +94,10 @@ class LocalDeployer:
         """See `Deployer.key_command`; a server on loopback asks for none."""
         return None
 
+    def forward_command(self, name: str, port: int) -> str | None:
+        """See `Deployer.forward_command`; it serves here."""
+        return None
+
     def rollback(self, name: str, to: str | None = None) -> Endpoint:
         """See `Deployer.rollback`."""
         folder = self._folder(name)

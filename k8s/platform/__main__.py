@@ -52,6 +52,7 @@ def up(overlay: Overlay) -> None:
     _part("namespaces", manifests.put_namespaces)
     _part("secrets", partial(credentials.provide_all, chosen.in_cluster))
     _part("objects", partial(manifests.put, chosen))
+    _part("gateway", manifests.admit_gateway)
     for server in (*(["s3"] if chosen.in_cluster else []), "zenml", "mlflow"):
         _part(server, partial(manifests.wait_for, server))
     if chosen.in_cluster:

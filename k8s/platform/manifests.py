@@ -12,11 +12,13 @@ from urllib.parse import urlsplit
 
 from k8s.platform.images import TARGETS
 from k8s.platform.programs import kubectl, listed
-from k8s.platform.settings import MODELS, SERVERS, Settings
+from k8s.platform.settings import MODELS, PORTS, SERVERS, Settings
 from project.errors import Unreachable
 from project.images import image_name
 
 OVERLAYS = Path(__file__).parent / "overlays"
+INGRESS = "tabular-zenml/ingress"
+"""Label of namespaces whose pods may ask endpoints, as the policies of the deployers say it."""
 NEEDED = {
     "the Gateway API": ("crd", "httproutes.gateway.networking.k8s.io"),
     "Seldon Core": ("crd", "seldondeployments.machinelearning.seldon.io"),
@@ -88,6 +90,22 @@ def put_namespaces() -> str:
     file = OVERLAYS.parent / "base" / "namespaces.yaml"
     kubectl("apply", "--server-side", "--field-manager", "tabular-platform", "--filename", str(file))
     return "are there"
+
+
+def admit_gateway() -> str:
+    """Let the gateway's pods ask endpoints: the policies there look for a label of its namespace.
+
+    It is found by the port of the node at which its Service is published.
+
+    Returns:
+        What was done.
+    """
+    for service in listed("services", "--all-namespaces"):
+        if PORTS["gateway"] in [port.get("nodePort") for port in service["spec"].get("ports", [])]:
+            name = str(service["metadata"]["namespace"])
+            kubectl("label", "namespace", name, f"{INGRESS}=true", "--overwrite")
+            return f"{name} may ask endpoints"
+    return f"no Service at port {PORTS['gateway']}: label its namespace {INGRESS}=true where policies are enforced"
 
 
 def refuse_missing() -> str:

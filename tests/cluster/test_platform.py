@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
+from deployers.kubernetes.manifests import INGRESS
 from k8s.platform import credentials, manifests
-from k8s.platform.settings import MODELS, SERVERS, Settings
+from k8s.platform.settings import MODELS, PORTS, SERVERS, Settings
 from stacks.probes import http_status
 from tests.cluster.conftest import kubectl, s3, said_by
 
@@ -162,6 +163,17 @@ def test_every_pod_may_be_asked_for_and_no_other(platform: Settings) -> None:
     prefix = "networkpolicy.networking.k8s.io"
     assert f"{prefix}/nobody-gets-in" in found[MODELS]
     assert found[SERVERS] == [f"{prefix}/nobody-gets-in", f"{prefix}/servers"]
+
+
+def test_the_gateway_s_namespace_may_ask_endpoints(platform: Settings) -> None:
+    found = json.loads(kubectl("get", "namespaces", "--selector", f"{INGRESS}=true", "--output", "json"))["items"]
+    services = json.loads(kubectl("get", "services", "--all-namespaces", "--output", "json"))["items"]
+    published = [
+        each["metadata"]["namespace"]
+        for each in services
+        if any(port.get("nodePort") == PORTS["gateway"] for port in each["spec"]["ports"])
+    ]
+    assert {each["metadata"]["name"] for each in found} == set(published)
 
 
 def test_up_again_changes_nothing(platform: Settings) -> None:

@@ -28,7 +28,7 @@ def test_two_steps_run_as_pods(platform: Settings, stack: dict[str, str]) -> Non
     image = image_name("steps", platform.registry)
     done = said_by(sys.executable, "-m", "tests.cluster.two_steps", image, environment=stack)
     assert done.returncode == 0, done.stderr[-4000:]
-    assert done.stdout.splitlines()[-1] == "completed 21"
+    assert done.stdout.splitlines()[-1] == "first=completed second=completed completed 21"
 
 
 def test_a_pod_of_another_namespace_gets_in_nowhere(platform: Settings) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
+import time
 from typing import Annotated
 
 from zenml import pipeline, step
 from zenml.client import Client
 from zenml.config import DockerSettings
+from zenml.config.retry_config import StepRetryConfig
 from zenml.enums import StackComponentType
 
 from cli.follow import followed
+from project.errors import ProjectError
 from stacks.files import read_stack
 from stacks.selection import connected
 
@@ -19,39 +23,56 @@ NEEDED = ("orchestrator", "artifact_store", "container_registry", "image_builder
 """What every run needs, and nothing that this one does without."""
 
 
-@step(enable_cache=False)
-def first() -> Annotated[int, "number"]:
-    """A value that goes through the artifact store."""
+@step
+def first(salt: str) -> Annotated[int, "number"]:
+    """A value that goes through the artifact store; the salt is part of the cache key."""
     return 20
 
 
 @step(enable_cache=False)
-def second(number: int) -> Annotated[int, "sum"]:
-    """The value, as another pod reads it."""
-    return number + 1
+def second(number: int, seconds: float, gibibytes: int) -> Annotated[int, "sum"]:
+    """The value, as another pod reads it, after some time and with some memory."""
+    held = b"x" * (gibibytes << 30)
+    time.sleep(seconds)
+    return number + 1 + 0 * len(held)
 
 
 @pipeline(name=NAME)
-def two_steps() -> None:
+def two_steps(salt: str, seconds: float, gibibytes: int) -> None:
     """Two pods, one after the other."""
-    second(first())
+    second(first(salt), seconds, gibibytes)
 
 
-def main(image: str) -> int:
-    """Submit, wait, print what came out."""
+def main() -> int:
+    """Submit, wait, print what came out, or the error as the command would."""
+    given = argparse.ArgumentParser()
+    given.add_argument("image")
+    given.add_argument("--salt", default=str(time.time()))
+    given.add_argument("--seconds", type=float, default=0.0)
+    given.add_argument("--gibibytes", type=int, default=0)
+    given.add_argument("--tries", type=int, default=1)
+    how = given.parse_args()
     with connected(read_stack("minikube")) as client:
         names = {StackComponentType(kind): "minikube" for kind in NEEDED}
         if NAME not in {each.name for each in client.list_stacks(name=NAME)}:
             client.create_stack(NAME, components=dict(names))
         client.activate_stack(NAME)
-    docker = DockerSettings(parent_image=image, skip_build=True, allow_download_from_artifact_store=True)
-    run = two_steps.with_options(settings={"docker": docker}, enable_cache=False)()
+    docker = DockerSettings(parent_image=how.image, skip_build=True, allow_download_from_artifact_store=True)
+    retry = StepRetryConfig(max_retries=how.tries - 1) if how.tries > 1 else None
+    run = two_steps.with_options(settings={"docker": docker}, retry=retry)(how.salt, how.seconds, how.gibibytes)
     assert run is not None
-    finished = followed(run)
-    print(finished.status, finished.steps["second"].outputs["sum"][0].load())
-    Client().delete_stack(NAME)  # a part that another stack uses is not changed by `stack apply`
+    print("submitted", flush=True)
+    try:
+        finished = followed(run)
+    except ProjectError as error:
+        print(f"{type(error).__name__}: {error}")
+        return 1
+    finally:
+        Client().delete_stack(NAME)  # a part that another stack uses is not changed by `stack apply`
+    statuses = " ".join(f"{name}={found.status.value}" for name, found in sorted(finished.steps.items()))
+    print(statuses, finished.status, finished.steps["second"].outputs["sum"][0].load())
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main())

@@ -1,0 +1,207 @@
+"""What the journey and its endpoint cost on a cluster.
+
+`python -m benchmarks.cluster` writes docs/kubernetes-benchmark.md. It needs the platform (`make platform-up`), the
+variables of `make platform-env`, kubectl, docker, and wrk for the requests. Everything runs in copies of the tree; the
+endpoint of the data set is taken down before and after.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from project.images import image_name
+from project.paths import ROOT
+
+PAGE = ROOT / "docs" / "kubernetes-benchmark.md"
+LEFT_OUT = shutil.ignore_patterns(".venv", ".git", ".endpoints", "mlruns", "*.db", "reports", "__pycache__", ".*_cache")
+EDITED, LINE = "tabular/splitting.py", "    from sklearn.model_selection import train_test_split\n"
+SECONDS = 10
+"""Of each run of wrk."""
+Row = tuple[str, str, str]
+"""What, how much, by which command."""
+
+
+def command(folder: Path, environment: Mapping[str, str], *arguments: str) -> tuple[float, Any]:
+    """Seconds that a command of `run.py` took, and its answer.
+
+    Raises:
+        SystemExit: It failed.
+    """
+    began = time.monotonic()
+    words = [sys.executable, "run.py", *arguments, "--json"]
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"run.py {' '.join(arguments)} failed with {done.returncode}:\n{done.stderr[-3000:]}")
+    print(f"  run.py {' '.join(arguments)}: {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
+    return time.monotonic() - began, json.loads(done.stdout)
+
+
+def kubectl(*arguments: str) -> Any:
+    """What kubectl says, as JSON."""
+    words = ["kubectl", "--namespace", "tabular", *arguments, "--output", "json"]
+    return json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+
+
+def journeys(folder: Path, environment: Mapping[str, str]) -> Iterator[Row]:
+    """The whole journey for the first time, again, and with an edited step."""
+    where = ("--stack", "minikube")
+    here, _ = command(folder, environment, "--stack", "local", "--port", "18765")
+    command(folder, environment, "down", "--stack", "local")
+    command(folder, environment, "down", *where)
+    first, _ = command(folder, environment, *where, "--no-cache")
+    yield "the journey, nothing cached", f"{first:.0f} s", "python run.py --stack minikube --no-cache"
+    yield "the same on this machine", f"{here:.0f} s", "python run.py --stack local"
+    again, _ = command(folder, environment, *where)
+    yield "the journey, nothing changed", f"{again:.1f} s", "python run.py --stack minikube"
+    yield from edit(folder, environment)
+
+
+def edit(folder: Path, environment: Mapping[str, str]) -> Iterator[Row]:
+    """From the command to the pod that runs an edited step."""
+    path = folder / EDITED
+    before = path.read_text(encoding="utf-8")
+    path.write_text(before.replace(LINE, f"    # {time.time()}\n{LINE}"), encoding="utf-8")
+    began = time.time()
+    words = [sys.executable, "run.py", "train", "--stack", "minikube", "--json"]
+    process = subprocess.Popen(words, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    running = None
+    while process.poll() is None:
+        for pod in kubectl("get", "pods", "--selector", "step_name=split_rows")["items"]:
+            for container in pod["status"].get("containerStatuses", []):
+                at = (container["state"].get("running") or container["state"].get("terminated") or {}).get("startedAt")
+                if at and moment(at) > began:
+                    running = running or moment(at)
+        time.sleep(0.5)
+    path.write_text(before, encoding="utf-8")
+    if process.returncode or running is None:
+        raise SystemExit("the edited step did not run")
+    yield "an edited step, from the command to its pod, no image built", f"{running - began:.0f} s", "run.py train"
+    yield "the training run with that step and those after it", f"{time.time() - began:.0f} s", "run.py train"
+
+
+def moment(text: str) -> float:
+    """Seconds since the epoch of a time as Kubernetes writes it."""
+    return datetime.fromisoformat(text).timestamp()
+
+
+def steps(environment: Mapping[str, str]) -> Iterator[Row]:
+    """What a step costs that does nothing: two of them, one after the other."""
+    words = [sys.executable, "-m", "tests.cluster.two_steps", image_name("steps", registry(environment))]
+    began = time.monotonic()
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stdout + done.stderr[-2000:])
+    whole = f"{time.monotonic() - began:.0f} s"
+    yield "a run of two steps that do nothing, the whole command", whole, "python -m tests.cluster.two_steps IMAGE"
+    pods = kubectl("get", "pods", "--selector", "pipeline=two-steps")["items"]
+    newest = max(pod["metadata"]["labels"]["run_name"] for pod in pods)
+    ended = sorted(
+        moment(pod["status"]["containerStatuses"][0]["state"]["terminated"]["finishedAt"])
+        for pod in pods
+        if pod["metadata"]["labels"]["run_name"] == newest and "step_name" in pod["metadata"]["labels"]
+    )
+    yield "one step more in a row", f"{ended[-1] - ended[0]:.0f} s", "the ends of those two pods"
+
+
+def deployment(folder: Path, environment: Mapping[str, str]) -> Iterator[Row]:
+    """From nothing to ready pods whose image the node has; in a process of its own, as the stack is chosen for one."""
+    script = (
+        "import json, sys, time\nfrom pathlib import Path\nfrom stacks.selection import use_stack\n"
+        "use_stack('minikube')\nfrom deployers import TrafficPlan, active\ndeployer = active()\n"
+        "deployer.down('heart_disease')\nbegan = time.monotonic()\n"
+        "deployer.deploy(Path('models/heart_disease'), 'bench', TrafficPlan.replace('bench'))\n"
+        "print(time.monotonic() - began)"
+    )
+    words = [sys.executable, "-c", script]
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    pods = kubectl("get", "pods", "--selector", "tabular-zenml/endpoint=heart-disease")["items"]
+    taken = [
+        moment(condition["lastTransitionTime"]) - moment(pod["metadata"]["creationTimestamp"])
+        for pod in pods
+        for condition in pod["status"]["conditions"]
+        if condition["type"] == "Ready" and condition["status"] == "True"
+    ]
+    yield "a version's pod, from made to ready, image on the node", f"{max(taken):.0f} s", "kubectl get pods"
+    yield (
+        "a first deployment with Seldon, until the public address answers as the bundle says",
+        f"{float(done.stdout.split()[-1]):.1f} s",
+        "deployer.deploy",
+    )
+
+
+def requests() -> Iterator[Row]:
+    """Single-row requests through the gateway and straight at one pod."""
+    record = json.loads(kubectl("get", "configmap", "heart-disease-endpoint")["data"]["endpoint.json"])
+    key = base64.b64decode(kubectl("get", "secret", "tabular-keys")["data"]["key"]).decode()
+    pods = kubectl("get", "pods", "--selector", "tabular-zenml/endpoint=heart-disease")["items"]
+    ways = {
+        "through the gateway, two pods": f"{record['url']}/predict",
+        "straight at one pod": f"http://{pods[0]['status']['podIP']}:8000/predict",
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "post.lua"
+        body, lines = json.dumps(record["example"]), []
+        headers = {"Content-Type": "application/json", "X-API-Key": key}
+        lines = [f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in headers.items()]
+        script.write_text("\n".join(['wrk.method = "POST"', f"wrk.body = {json.dumps(body)}", *lines]))
+        for way, url in ways.items():
+            words = ["wrk", "--threads", "1", "--connections", "16", "--duration", f"{SECONDS}s", "--latency"]
+            said = subprocess.run([*words, "--script", str(script), url], capture_output=True, text=True, check=True)
+            rate, slowest = re.search(r"Requests/sec:\s+([\d.]+)", said.stdout), re.search(r"99%\s+(\S+)", said.stdout)
+            if rate is None or slowest is None or "Non-2xx" in said.stdout:
+                raise SystemExit(f"{url}:\n{said.stdout}")
+            yield f"requests {way}", f"{float(rate[1]):,.0f}/s, p99 {slowest[1]}", "wrk --threads 1 --connections 16"
+
+
+def images(environment: Mapping[str, str]) -> Iterator[Row]:
+    """How large the images are."""
+    for target in ("steps", "serving", "zenml", "mlflow"):
+        words = ["docker", "image", "inspect", "--format", "{{.Size}}", image_name(target, registry(environment))]
+        size = int(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+        yield f"image {target}", f"{size / 1e6:.0f} MB", "docker image inspect"
+
+
+def registry(environment: Mapping[str, str]) -> str:
+    """Where images are pulled from."""
+    return environment.get("MINIKUBE_REGISTRY", "localhost:5000/tabular")
+
+
+def main() -> None:
+    """Measure everything and write the page."""
+    with tempfile.TemporaryDirectory(prefix="cluster-") as temporary:
+        folder = Path(temporary) / "tree"
+        shutil.copytree(ROOT, folder, ignore=LEFT_OUT)
+        environment = {**os.environ, "ZENML_CONFIG_PATH": f"{temporary}/zenml", "ZENML_ANALYTICS_OPT_IN": "false"}
+        rows = [*journeys(folder, environment), *steps(environment), *deployment(folder, environment), *requests()]
+        rows += images(environment)
+        command(folder, environment, "down", "--stack", "minikube")
+    memory = psutil.virtual_memory().total / 2**30
+    cpus = len(os.sched_getaffinity(0))
+    lines = [f"| {what} | {much} | `{how}` |" for what, much, how in rows]
+    PAGE.write_text(
+        "# What it costs on a cluster\n\n"
+        "Written by `python -m benchmarks.cluster`, each figure of one run.\n"
+        f"{cpus} processors, {memory:.0f} GiB, {platform.system()} {platform.release()}, shared by cluster and\n"
+        "clients. Straight at a pod works where this machine reaches pods.\n\n"
+        "| what | measured | by |\n|--|--|--|\n" + "\n".join(lines) + "\n",
+        encoding="utf-8",
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""A run to which something happens: it goes on, or says why it does not in seconds."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import pytest
+
+from k8s.platform.settings import MODELS, SERVERS, Settings
+from project.images import image_name
+from project.paths import ROOT
+from tests.cluster.conftest import Done, kubectl
+from tests.served import until
+
+pytestmark = pytest.mark.cluster
+PATIENCE = 400
+DONE = "first={} second=completed completed 21"
+
+
+@contextmanager
+def running(stack: Mapping[str, str], image: str, *how: str) -> Iterator[subprocess.Popen[str]]:
+    """Two steps, the second of which is at work while the block runs."""
+    command = [sys.executable, "-m", "tests.cluster.two_steps", image, *how]
+    environment = {**os.environ, **stack}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **pipes)  # type: ignore[call-overload]
+    try:
+        yield process
+    finally:
+        process.kill()
+
+
+def ended(process: subprocess.Popen[str]) -> Done:
+    out, err = process.communicate(timeout=PATIENCE)
+    return Done(process.args, process.returncode, out, err)
+
+
+def at_work(process: subprocess.Popen[str]) -> bool:
+    """Whether the pod of the second step runs; whoever has ended is not waited for."""
+    assert process.poll() is None, process.communicate()
+    selector = "step_name=second,pipeline=two-steps"
+    running = "--field-selector=status.phase=Running"
+    return bool(kubectl("get", "pods", "--namespace", MODELS, "--selector", selector, running, "--output", "name"))
+
+
+def steps_image(platform: Settings) -> str:
+    return image_name("steps", platform.registry)
+
+
+def test_a_step_that_needs_more_memory_than_it_may_have_is_named(platform: Settings, stack: dict[str, str]) -> None:
+    with running(stack, steps_image(platform), "--gibibytes", "3") as process:
+        done = ended(process)
+    assert done.returncode == 1, done.stdout + done.stderr[-2000:]
+    said = done.stdout.splitlines()[-1]
+    assert "step second: its pod was killed for want of memory: it may have 2Gi. Next: raise pod_settings" in said
+
+
+def test_an_image_that_can_not_be_pulled_is_said_and_not_waited_for(platform: Settings, stack: dict[str, str]) -> None:
+    begun = time.monotonic()
+    with running(stack, f"{platform.registry}/steps:none") as process:
+        done = ended(process)
+    assert done.returncode == 1, done.stdout + done.stderr[-2000:]
+    assert "Unreachable: the image of the steps can not be pulled: " in done.stdout.splitlines()[-1]
+    assert "steps:none" in done.stdout
+    assert time.monotonic() - begun < 120
+
+
+def test_a_run_outlives_its_server(platform: Settings, stack: dict[str, str]) -> None:
+    with running(stack, steps_image(platform), "--seconds", "30", "--tries", "2") as process:
+        until(lambda: at_work(process), seconds=120)
+        kubectl("--namespace", SERVERS, "rollout", "restart", "deployment/zenml")
+        done = ended(process)
+    kubectl("--namespace", SERVERS, "rollout", "status", "deployment/zenml", "--timeout=180s")
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    assert done.stdout.splitlines()[-1] == DONE.format("completed")
+
+
+def test_a_store_that_goes_while_a_step_works_ends_the_run_and_the_next_one_resumes(
+    platform: Settings, stack: dict[str, str]
+) -> None:
+    salt = str(time.time())
+    try:
+        with running(stack, steps_image(platform), "--salt", salt, "--seconds", "15") as process:
+            until(lambda: at_work(process), seconds=120)
+            kubectl("--namespace", SERVERS, "scale", "deployment/s3", "--replicas", "0")
+            done = ended(process)
+    finally:
+        kubectl("--namespace", SERVERS, "scale", "deployment/s3", "--replicas", "1")
+        kubectl("--namespace", SERVERS, "rollout", "status", "deployment/s3", "--timeout=180s")
+    assert done.returncode == 1, done.stdout + done.stderr[-2000:]
+    assert platform.urls["s3"] in done.stdout.splitlines()[-1]
+    with running(stack, steps_image(platform), "--salt", salt) as process:
+        again = ended(process)
+    assert again.stdout.splitlines()[-1] == DONE.format("cached"), again.stderr[-2000:]
