@@ -225,6 +225,7 @@ def _content(
         "adaptation": {**evidence, "site": site, "made_from": bundle.digest, "technique": technique.model_dump()},
     }
     serving = bundle.json("serving.json")
+    serving.pop("conformal", None)  # its coverage is promised for rows like those it was measured on
     serving |= {"threshold": threshold, "example": example(contract, onnx, train)}
     return {
         **bundle.content,

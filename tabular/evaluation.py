@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from tabular.bundle import Bundle
+from tabular.conformal import coverage
 from tabular.contract import Contract, served_contract
 from tabular.export import predict
-from tabular.metrics import DIGITS, Classes, Floats, bootstrap_interval, brier, measure, roc_auc, rounded, row_log_loss
+from tabular.metrics import DIGITS, Classes, Floats, bootstrap_intervals, measure, rounded, row_log_loss
+from tabular.reliability import average_precision, calibration_line, decision_curve, net_benefit
 from tabular.tensors import to_classes, to_tensor
 
 
@@ -26,42 +28,68 @@ class ChampionLoss:
 
 
 RESAMPLES = 300
+THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 SMALLEST_SEGMENT = 10
 """Rows below which a segment's figures say more about luck than about the model."""
 
 
-def evaluate(contract: Contract, onnx: bytes, threshold: float | None, rows: pd.DataFrame, seed: int) -> dict[str, Any]:
-    """Figures on one set of rows, with 95 % bootstrap intervals for AUC and Brier.
+def evaluate(
+    contract: Contract,
+    onnx: bytes,
+    threshold: float | None,
+    rows: pd.DataFrame,
+    seed: int,
+    limits: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
+    """Figures on one set of rows, each with its 95 % bootstrap interval.
+
+    Args:
+        contract: Of the rows.
+        onnx: The exported model.
+        threshold: Of the decision, None for the likeliest class.
+        rows: Typed rows with their target.
+        seed: Of the resamples.
+        limits: Of conformal sets by level; without them no coverage is measured.
 
     Returns:
-        `rows`, `shares` (class label to share), `metrics`, `intervals`; JSON-ready, NaN as None.
+        `rows`, `shares` (class label to share), `metrics`, `intervals`, for two classes `decision_curve` (net benefit
+        by threshold with its interval) and with limits `conformal`; JSON-ready, NaN as None.
     """
     truth, probabilities = to_classes(contract, rows), predict(onnx, to_tensor(contract, rows))
     shares = np.bincount(truth, minlength=probabilities.shape[1]) / len(truth)
     return {
         "rows": len(rows),
         "shares": {label: rounded(share) for label, share in zip(contract.target.labels, shares, strict=True)},
-        "metrics": _clean(measure(truth, probabilities, threshold)),
-        "intervals": {
-            "roc_auc": _interval(truth, probabilities, roc_auc, seed),
-            "brier": _interval(truth, probabilities, brier, seed),
-        },
+        "metrics": _clean(figures(truth, probabilities, threshold)),
+        "intervals": _intervals(truth, probabilities, lambda t, p: figures(t, p, threshold), seed),
+        **({"decision_curve": _curve(truth, probabilities, seed)} if probabilities.shape[1] == 2 else {}),
+        **({"conformal": coverage(truth, probabilities, limits)} if limits else {}),
     }
 
 
+def figures(truth: Classes, probabilities: Floats, threshold: float | None) -> dict[str, float]:
+    """All of `metrics.measure`, and how the probabilities of two classes can be taken at their word."""
+    found = measure(truth, probabilities, threshold)
+    columns = [1] if probabilities.shape[1] == 2 else range(probabilities.shape[1])
+    found["pr_auc"] = float(np.mean([average_precision(truth == k, probabilities[:, k]) for k in columns]))
+    if probabilities.shape[1] == 2:
+        found["calibration_slope"], found["calibration_intercept"] = calibration_line(truth == 1, probabilities[:, 1])
+    return found
+
+
 def evaluate_segments(
-    contract: Contract, onnx: bytes, threshold: float | None, rows: pd.DataFrame
+    contract: Contract, onnx: bytes, threshold: float | None, rows: pd.DataFrame, seed: int
 ) -> dict[str, dict[str, Any]]:
     """Figures per segment of the contract, e.g. `sex: male`; segments too small or of one class say only their size."""
     found: dict[str, dict[str, Any]] = {}
     for name, segment in contract.segments.items():
         for label, members in _segment_rows(contract, segment.feature, segment.edges, rows).items():
             part = rows[members]
-            figures: dict[str, Any] = {"rows": len(part)}
+            seen: dict[str, Any] = {"rows": len(part)}
             if len(part) >= SMALLEST_SEGMENT and part[contract.target.column].nunique() > 1:
-                truth = to_classes(contract, part)
-                figures["metrics"] = _clean(measure(truth, predict(onnx, to_tensor(contract, part)), threshold))
-            found[f"{name}: {label}"] = figures
+                seen = evaluate(contract, onnx, threshold, part, seed)
+                seen.pop("decision_curve", None)  # of a tenth of the rows: noise
+            found[f"{name}: {label}"] = seen
     return found
 
 
@@ -122,12 +150,26 @@ def _segment_rows(contract: Contract, feature: str, edges: list[float], rows: pd
     }
 
 
-def _interval(truth: Classes, probabilities: Floats, metric: Any, seed: int) -> list[float | None]:
-    return [_number(v) for v in bootstrap_interval(truth, probabilities, metric, RESAMPLES, seed)]
+def _intervals(
+    truth: Classes, probabilities: Floats, measured: Callable[[Classes, Floats], dict[str, float]], seed: int
+) -> dict[str, list[float | None]]:
+    found = bootstrap_intervals(truth, probabilities, measured, RESAMPLES, seed)
+    return {name: [_number(low), _number(high)] for name, (low, high) in found.items()}
 
 
-def _clean(figures: Mapping[str, float]) -> dict[str, float | None]:
-    return {name: _number(value) for name, value in figures.items()}
+def _curve(truth: Classes, probabilities: Floats, seed: int) -> list[dict[str, Any]]:
+    def benefits(of: Classes, said: Floats) -> dict[str, float]:
+        return {f"{t}": net_benefit(of == 1, said[:, 1], t) for t in THRESHOLDS}
+
+    intervals = _intervals(truth, probabilities, benefits, seed)
+    return [
+        {**{name: rounded(value) for name, value in point.items()}, "interval": intervals[f"{point['threshold']}"]}
+        for point in decision_curve(truth == 1, probabilities[:, 1], THRESHOLDS)
+    ]
+
+
+def _clean(values: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: _number(value) for name, value in values.items()}
 
 
 def _number(value: float) -> float | None:

@@ -93,15 +93,22 @@ def measure(truth: Classes, probabilities: Floats, threshold: float | None) -> d
     return figures
 
 
-def bootstrap_interval(
-    truth: Classes, probabilities: Floats, metric: Callable[[Classes, Floats], float], resamples: int, seed: int
-) -> tuple[float, float]:
-    """95 % percentile interval of a metric over rows drawn with replacement (Efron 1979); NaN draws are left out."""
+def bootstrap_intervals(
+    truth: Classes,
+    probabilities: Floats,
+    measured: Callable[[Classes, Floats], dict[str, float]],
+    resamples: int,
+    seed: int,
+) -> dict[str, tuple[float, float]]:
+    """95 % percentile intervals of figures over rows drawn with replacement (Efron 1979); NaN draws are left out."""
     draw = np.random.default_rng(seed)
-    values = []
-    for _ in range(resamples):
-        rows = draw.integers(0, len(truth), len(truth))
-        values.append(metric(truth[rows], probabilities[rows]))
+    samples = (draw.integers(0, len(truth), len(truth)) for _ in range(resamples))
+    found = [measured(truth[rows], probabilities[rows]) for rows in samples]
+    names = dict.fromkeys(name for figures in found for name in figures)
+    return {name: _percentiles([figures.get(name, math.nan) for figures in found]) for name in names}
+
+
+def _percentiles(values: list[float]) -> tuple[float, float]:
     known = [value for value in values if not math.isnan(value)]
     if not known:
         return math.nan, math.nan

@@ -42,7 +42,7 @@ def model_card(contract: Contract, metrics: Mapping[str, Any]) -> str:
         "## Figures",
         (
             f"Trained on {metrics['training_rows']} rows of {contract.training_site}."
-            " AUC and Brier with 95 % bootstrap intervals;"
+            " With 95 % bootstrap intervals;"
             " 'majority' is the accuracy of always giving the most frequent answer."
         ),
         _table(
@@ -50,6 +50,18 @@ def model_card(contract: Contract, metrics: Mapping[str, Any]) -> str:
             (
                 [f"{contract.training_site}, held out", *_row(test)],
                 *([f"{site}, never seen", *_row(figures)] for site, figures in metrics["external"].items()),
+            ),
+        ),
+        "## How far its probabilities can be taken at their word",
+        (
+            "A calibration slope below 1: they are too extreme. An intercept above 0: they are too low on the whole."
+            " A 90 % prediction set is promised to hold the true class in 90 % of rows like those trained on."
+        ),
+        _table(
+            ["rows of", "calibration slope", "intercept", "in the 90 % set", "classes in it"],
+            (
+                [f"{contract.training_site}, held out", *_reliability(test)],
+                *([f"{site}, never seen", *_reliability(figures)] for site, figures in metrics["external"].items()),
             ),
         ),
         *(
@@ -61,7 +73,7 @@ def model_card(contract: Contract, metrics: Mapping[str, Any]) -> str:
                         [
                             name,
                             part["rows"],
-                            *(_figure(part.get("metrics", {}).get(m)) for m in ("roc_auc", "balanced_accuracy")),
+                            *(_interval(part, m) for m in ("roc_auc", "balanced_accuracy")),
                         ]
                         for name, part in metrics["segments"].items()
                     ),
@@ -143,16 +155,24 @@ def _limits(metrics: Mapping[str, Any]) -> str:
 
 
 def _row(figures: Mapping[str, Any]) -> list[object]:
-    metrics, intervals = figures["metrics"], figures["intervals"]
-    with_interval = [
-        f"{_figure(metrics[name])} ({_figure(intervals[name][0])} to {_figure(intervals[name][1])})"
-        for name in ("roc_auc", "brier")
-    ]
-    return [
-        figures["rows"],
-        *with_interval,
-        *(_figure(metrics[m]) for m in ("accuracy", "balanced_accuracy", "majority")),
-    ]
+    names = ("roc_auc", "brier", "accuracy", "balanced_accuracy")
+    return [figures["rows"], *(_interval(figures, name) for name in names), _figure(figures["metrics"]["majority"])]
+
+
+def _reliability(figures: Mapping[str, Any]) -> list[str]:
+    line = [_interval(figures, name) for name in ("calibration_slope", "calibration_intercept")]
+    held = figures.get("conformal", {}).get("0.90")
+    if held is None:
+        return [*line, "–", "–"]
+    return [*line, f"{held['coverage']:.3f} ({held['low']:.3f} to {held['high']:.3f})", f"{held['classes']:.2f}"]
+
+
+def _interval(figures: Mapping[str, Any], name: str) -> str:
+    value = figures.get("metrics", {}).get(name)
+    if value is None:
+        return "–"
+    low, high = figures["intervals"][name]
+    return f"{_figure(value)} ({_figure(low)} to {_figure(high)})"
 
 
 def _figure(value: float | None) -> str:

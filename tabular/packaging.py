@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tabular import evaluation, export
+from tabular import conformal, evaluation, export
 from tabular.ablation import ablation
 from tabular.bundle import FORMAT, Bundle, to_json
 from tabular.candidates import build
@@ -72,6 +72,7 @@ def package(
     features, truth = to_tensor(contract, train), to_classes(contract, train)
     model = build(contract, chosen.family, chosen.parameters, seed).fit(features, truth)
     onnx = export.to_onnx(model, features.shape[1])
+    limits = conformal.limits(truth, np.array(chosen.probabilities))
     metrics = {
         "candidate": chosen.name,
         "family": chosen.family,
@@ -83,10 +84,10 @@ def package(
         ],
         "validation": {name: None if math.isnan(value) else value for name, value in chosen.metrics.items()},
         "training_rows": len(train),
-        "test": evaluation.evaluate(contract, onnx, threshold, test, seed),
-        "segments": evaluation.evaluate_segments(contract, onnx, threshold, test),
+        "test": evaluation.evaluate(contract, onnx, threshold, test, seed, limits),
+        "segments": evaluation.evaluate_segments(contract, onnx, threshold, test, seed),
         "external": {
-            site: evaluation.evaluate(contract, onnx, threshold, rows, seed) for site, rows in external.items()
+            site: evaluation.evaluate(contract, onnx, threshold, rows, seed, limits) for site, rows in external.items()
         },
         "importance": evaluation.importance(contract, onnx, train, seed),
         "ablation": ablation(contract, onnx, test, seed),
@@ -94,7 +95,7 @@ def package(
     content = {
         "model.onnx": onnx,
         "contract.json": to_json(served_contract(contract)),
-        "serving.json": to_json(_serving(contract, onnx, threshold, train, seed)),
+        "serving.json": to_json({**_serving(contract, onnx, threshold, train, seed), "conformal": limits}),
         "reference.parquet": reference(contract, onnx, train),
         "metrics.json": to_json(metrics),
         "model_card.md": model_card(contract, metrics).encode(),

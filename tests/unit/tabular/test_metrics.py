@@ -15,7 +15,7 @@ from tabular.metrics import (
     Classes,
     Floats,
     balanced_accuracy,
-    bootstrap_interval,
+    bootstrap_intervals,
     brier,
     decide,
     measure,
@@ -111,24 +111,28 @@ def test_balanced_accuracy_counts_the_classes_that_occur() -> None:
 
 @pytest.mark.parametrize("metric", [roc_auc, brier])
 def test_the_interval_holds_the_figure_and_narrows_with_rows(metric: Any) -> None:
-    wide, narrow = (bootstrap_interval(*sample(2, rows), metric, 200, seed=3) for rows in (60, 2000))
+    def interval(rows: int) -> tuple[float, float]:
+        return bootstrap_intervals(*sample(2, rows), lambda t, p: {"figure": metric(t, p)}, 200, seed=3)["figure"]
+
+    wide, narrow = interval(60), interval(2000)
     figure = metric(*sample(2, 60))
     assert wide[0] < figure < wide[1]
     assert narrow[1] - narrow[0] < (wide[1] - wide[0]) / 3
-    assert wide == bootstrap_interval(*sample(2, 60), metric, 200, seed=3)
+    assert wide == interval(60)
 
 
 def test_the_interval_of_a_mean_is_the_normal_one() -> None:
     values = np.random.default_rng(0).normal(0.0, 1.0, 400)
-    low, high = bootstrap_interval(
-        np.zeros(400, dtype=np.int64), values[:, None], lambda _, rows: float(rows.mean()), 2000, seed=1
-    )
+    (interval,) = bootstrap_intervals(
+        np.zeros(400, dtype=np.int64), values[:, None], lambda _, rows: {"mean": float(rows.mean())}, 2000, seed=1
+    ).values()
     error = float(values.std()) / 20
-    assert (low, high) == pytest.approx((values.mean() - 1.96 * error, values.mean() + 1.96 * error), abs=0.01)
+    assert interval == pytest.approx((values.mean() - 1.96 * error, values.mean() + 1.96 * error), abs=0.01)
 
 
 def test_no_interval_where_no_draw_has_both_classes() -> None:
-    low, high = bootstrap_interval(np.zeros(5, dtype=np.int64), np.tile([0.8, 0.2], (5, 1)), roc_auc, 20, seed=0)
+    truth, said = np.zeros(5, dtype=np.int64), np.tile([0.8, 0.2], (5, 1))
+    low, high = bootstrap_intervals(truth, said, lambda t, p: {"auc": roc_auc(t, p)}, 20, seed=0)["auc"]
     assert math.isnan(low)
     assert math.isnan(high)
 

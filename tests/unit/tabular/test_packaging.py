@@ -13,19 +13,22 @@ import pytest
 from tabular import export
 from tabular.bundle import CONTENT, read_bundle, write_bundle
 from tabular.choosing import Choice
+from tabular.conformal import prediction_sets
 from tabular.curves import curves
 from tabular.evaluation import (
     ChampionLoss,
     champion_loss,
     evaluate,
     evaluate_segments,
+    figures,
     importance,
     losses,
 )
 from tabular.judging import judge_bundle
-from tabular.metrics import measure, row_log_loss
+from tabular.metrics import row_log_loss
 from tabular.model_card import model_card, to_html
 from tabular.packaging import BACKGROUND_ROWS, Packaged, package
+from tabular.reliability import net_benefit
 from tabular.scoring import Scored
 from tabular.tensors import to_classes, to_tensor
 from tabular.training_config import TrainingConfig
@@ -82,10 +85,22 @@ def test_the_figures_are_those_of_the_exported_model(
     assert metrics["validation"] == heart_scored.metrics
     p = export.predict(onnx, to_tensor(heart.contract, heart.test))
     assert metrics["test"]["metrics"] == pytest.approx(
-        measure(to_classes(heart.contract, heart.test), p, 0.33), abs=1e-6
+        figures(to_classes(heart.contract, heart.test), p, 0.33), abs=1e-6
     )
     low, high = metrics["test"]["intervals"]["roc_auc"]
     assert low < metrics["test"]["metrics"]["roc_auc"] < high
+    assert metrics["test"]["intervals"].keys() == metrics["test"]["metrics"].keys() >= {"pr_auc", "calibration_slope"}
+    curve = metrics["test"]["decision_curve"]
+    assert [point["threshold"] for point in curve] == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+    for point in curve:
+        assert point["model"] == pytest.approx(
+            net_benefit(to_classes(heart.contract, heart.test) == 1, p[:, 1], point["threshold"]), abs=1e-6
+        )
+        assert point["interval"][0] <= point["model"] <= point["interval"][1]
+    limit = heart_packaged.bundle.json("serving.json")["conformal"]["0.90"]
+    held = prediction_sets(p, limit)[np.arange(len(p)), to_classes(heart.contract, heart.test)].mean()
+    assert metrics["test"]["conformal"]["0.90"]["coverage"] == pytest.approx(held, abs=1e-6)
+    assert metrics["external"]["va"]["conformal"].keys() == {"0.80", "0.90", "0.95"}
     assert metrics["test"]["shares"] == {"no disease": 0.540984, "disease": 0.459016}
     assert {site: found["rows"] for site, found in metrics["external"].items()} == {
         "hungarian": 294, "switzerland": 123, "va": 200,
@@ -94,7 +109,7 @@ def test_the_figures_are_those_of_the_exported_model(
 
 def test_segments_are_the_rows_they_say(heart: Data, heart_packaged: Packaged) -> None:
     onnx = heart_packaged.bundle.content["model.onnx"]
-    found = evaluate_segments(heart.contract, onnx, 0.33, heart.test)
+    found = evaluate_segments(heart.contract, onnx, 0.33, heart.test, seed=7)
     ages = heart.test["age"]
     assert {name: part["rows"] for name, part in found.items()} == {
         "sex: female": int((heart.test["sex"] == 0).sum()),
@@ -105,16 +120,16 @@ def test_segments_are_the_rows_they_say(heart: Data, heart_packaged: Packaged) -
         "age: 65 and above": int((ages >= 65).sum()),
     }
     men = heart.test[heart.test["sex"] == 1]
-    expected = measure(to_classes(heart.contract, men), export.predict(onnx, to_tensor(heart.contract, men)), 0.33)
+    expected = figures(to_classes(heart.contract, men), export.predict(onnx, to_tensor(heart.contract, men)), 0.33)
     assert found["sex: male"]["metrics"] == pytest.approx(expected, abs=1e-6)
-    assert "metrics" not in evaluate_segments(heart.contract, onnx, 0.33, heart.test.head(5))["sex: male"]
+    assert "metrics" not in evaluate_segments(heart.contract, onnx, 0.33, heart.test.head(5), seed=7)["sex: male"]
 
 
 def test_segments_of_a_boolean_and_of_whole_numbers_with_gaps(heart: Data, heart_packaged: Packaged) -> None:
     segments = {"sugar": {"feature": "fbs"}, "vessels": {"feature": "ca", "edges": [1, 2]}}
     contract = heart.contract.model_validate({**heart.contract.model_dump(), "segments": segments})
     rows = heart.sites["cleveland"]
-    found = evaluate_segments(contract, heart_packaged.bundle.content["model.onnx"], 0.33, rows)
+    found = evaluate_segments(contract, heart_packaged.bundle.content["model.onnx"], 0.33, rows, seed=7)
     assert {name: part["rows"] for name, part in found.items()} == {
         "sugar: False": 258, "sugar: True": 45, "vessels: below 1": 176, "vessels: 1 to 2": 65,
         "vessels: 2 and above": 58,
@@ -239,7 +254,7 @@ def test_the_card_of_a_model_without_segments_or_description(penguins: Data, pen
     card = model_card(contract, metrics)
     assert "Segments" not in card
     assert "Predicts **kind** (dog, cat); 'cat' is answered from a probability of 0.5 on." in card
-    assert "| here, held out | 69 | – (" in card
+    assert "| here, held out | 69 | – | " in card
     assert "\n\n\n" not in card
 
 
