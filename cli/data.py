@@ -199,7 +199,7 @@ def _checked(reports: Sequence[CheckReport], page: str) -> str:
 def _described(site: SiteDescription) -> Iterator[str]:
     total = sum(site.classes.values()) or 1
     classes = ", ".join(f"{label} {rows:,} ({rows / total:.0%})" for label, rows in site.classes.items())
-    yield f"{site.site} ({site.role}): {site.rows:,} rows; {classes}"
+    yield f"{site.site} ({site.role}): {site.rows:,} rows{'; ' if classes else ''}{classes}"
     width = max(len(column.column) for column in site.columns)
     for column in site.columns:
         odd = f", {column.unreadable} unreadable" if column.unreadable else ""

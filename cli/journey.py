@@ -38,7 +38,7 @@ def journey(
         found: dict[str, Any] = summary.training(session, run_training(session, profile, jobs))
         found["endpoint"] = summary.deployment(run_deployment(session, found["promotion"]["version"], port))
     found["prediction"] = summary.prediction(session.contract, found["endpoint"])
-    sites = session.contract.external_sites[:1]
+    sites = session.contract.watched_sites[:1]
     found["drift"] = (
         summary.monitoring(session, run_monitoring(session, found["promotion"]["version"], sites)) if sites else []
     )

@@ -14,7 +14,7 @@ from project.errors import ConfigError
 @click.command()
 @pipeline_options
 @click.option("--site", "sites", multiple=True, help="A site of the contract; without it every external site.")
-@click.option("--input", "path", help="A file of new rows, written like the contract's own files.")
+@click.option("--input", "path", help="A file of new rows, written like the contract's own files; without classes too.")
 @click.option(
     "--adapt",
     "folder",
@@ -50,11 +50,11 @@ def monitor(
 
     contract = load_contract(dataset)
     if path:
-        known = {**contract.sites, "input": Site(role="external", path=path)}
+        known = {**contract.sites, "input": Site(role="unlabelled", path=path)}
         contract = contract.model_copy(update={"sites": known})
         sites = ("input",)
     refuse_unknown_sites(contract, sites)
-    chosen = list(sites or contract.external_sites)
+    chosen = list(sites or contract.watched_sites)
     if not chosen:
         raise ConfigError(
             f"{dataset} has no site but the one it is trained on",

@@ -15,7 +15,7 @@ from project.strict_yaml import did_you_mean
 from tabular.batch_cells import Reject
 from tabular.contract import Reading
 from tabular.files import is_parquet, opened
-from tabular.sniffing import DELIMITERS
+from tabular.sniffing import DELIMITERS, header
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -125,14 +125,8 @@ def _csv(text: io.TextIOBase, path: str, reading: Reading, features: Sequence[st
     if first is None:
         raise Refused(f"{path} is empty", "check that the download is whole")
     first[0] = first[0].removeprefix("\ufeff")
-    names = [cell.strip() for cell in first]
-    if reading.header or set(names) & set(features):
-        rest = lines
-    else:
-        names = list(reading.columns)
-        if len(first) == len(features) < len(names):
-            names = [name for name in names if name in features]
-        rest = _with_first(first, lines)
+    names, has_header = header(first, reading, features)
+    rest = lines if has_header else _with_first(first, lines)
     other = next((mark for mark in DELIMITERS if mark != reading.delimiter and mark in first[0]), None)
     if len(first) == 1 and len(features) > 1 and other is not None:
         raise Refused(

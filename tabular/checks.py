@@ -39,11 +39,10 @@ def check_rows(contract: Contract, table: Table, site: str) -> CheckReport:
         table: The site's table as read.
         site: The site's name; its role decides which rules count.
     """
-    trained_on = contract.sites[site].role == "train"
+    role = contract.sites[site].role
+    trained_on, has_target = role == "train", role != "unlabelled" and contract.target.column in table.rows
     frame = _frame(contract, table, trained_on)
-    result = _validate(
-        frame, list(rules(contract, trained_on, contract.target.column in frame)), f"{contract.name}, {site}"
-    )
+    result = _validate(frame, list(rules(contract, trained_on, has_target)), f"{contract.name}, {site}")
     unreadable: dict[str, set[int]] = {}
     for cell in table.unreadable:
         unreadable.setdefault(cell.column, set()).add(cell.row)

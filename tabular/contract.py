@@ -50,9 +50,13 @@ class Reading(Strict):
 
 
 class Site(Strict):
-    """One place the rows come from: `train` rows are learnt from and tested on, `external` ones only reported."""
+    """One place the rows come from.
 
-    role: Literal["train", "external"]
+    `train` rows are learnt from and tested on, `external` ones only reported; `unlabelled` ones have no known class, so
+    that they are watched and adapted to, and nothing is measured on them.
+    """
+
+    role: Literal["train", "external", "unlabelled"]
     path: str
     """A file below the project, an absolute path, or an address fsspec opens (`https://`, an object store)."""
     url: str | None = None
@@ -96,6 +100,11 @@ class Contract(Strict):
     def external_sites(self) -> list[str]:
         """Sites the model never sees; only reported."""
         return [name for name, site in self.sites.items() if site.role == "external"]
+
+    @property
+    def watched_sites(self) -> list[str]:
+        """Sites whose rows may drift from those of the training site."""
+        return [name for name, site in self.sites.items() if site.role != "train"]
 
 
 def contract_names(folder: Path = CONTRACTS) -> list[str]:

@@ -53,7 +53,7 @@ def features(lines: Mapping[str, Sequence[str]], remarks: Sequence[str]) -> Iter
 
 def site(name: str, place: str, found: Sniffed) -> Iterator[str]:
     """The one site there is."""
-    yield "sites:   # add files of other places with 'role: external': they are reported on, never learnt from"
+    yield "sites:   # add files of other places with 'role: external' (reported on, never learnt from) or 'unlabelled'"
     yield f"  {name}:"
     yield "    role: train"
     yield f"    path: {scalar(place)}"

@@ -62,8 +62,10 @@ def describe_site(contract: Contract, site: str, table: Table) -> SiteDescriptio
                 {} if number else _top(cells, labels),
             )
         )
-    counts = table.rows[contract.target.column].value_counts()
-    classes = {label: int(counts.get(label, 0)) for label in contract.target.labels}
+    classes = {}
+    if contract.target.column in table.rows:
+        counts = table.rows[contract.target.column].value_counts()
+        classes = {label: int(counts.get(label, 0)) for label in contract.target.labels}
     return SiteDescription(site, contract.sites[site].role, len(table.rows), classes, columns)
 
 

@@ -16,6 +16,7 @@ from tabular.cells import FALSE, TRUE, allowed, is_missing, is_missing_code, par
 from tabular.columns import Feature, Target
 from tabular.contract import Contract
 from tabular.files import is_absent, refuse_no_file
+from tabular.sniffing import header
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +101,21 @@ def raw_site(contract: Contract, site: str) -> pd.DataFrame:
             f"{where.path}: sha256 is {actual[:12]}…, the contract says {where.sha256[:12]}…",
             download or f"see what changed, then correct sha256 in configs/datasets/{contract.name}.yaml",
         )
+    if where.role == "unlabelled":
+        return raw_table(contract, content, where.path, labelled=False).drop(
+            columns=contract.target.column, errors="ignore"
+        )
     return raw_table(contract, content, where.path)
 
 
-def raw_table(contract: Contract, content: bytes, name: str) -> pd.DataFrame:
+def raw_table(contract: Contract, content: bytes, name: str, labelled: bool = True) -> pd.DataFrame:
     """The file as strings (CSV) or as stored (Parquet), columns named, nothing converted.
+
+    Args:
+        contract: Says how it is written.
+        content: Of the file.
+        name: Of the file, for messages.
+        labelled: Whether it must have the target; one that need not may have a header of its own, too.
 
     Raises:
         Refused: Encoding, delimiter, header or columns are not those of the contract; or there are no rows.
@@ -117,8 +128,8 @@ def raw_table(contract: Contract, content: bytes, name: str) -> pd.DataFrame:
         except Exception as error:  # noqa: BLE001  pyarrow has no common base for what a broken file raises
             raise Refused(f"{name} is not a Parquet file: {error}", "check that the file is whole") from None
     else:
-        frame = _read_csv(contract, content, name)
-    _check_columns(contract, list(frame.columns), name)
+        frame = _read_csv(contract, content, name, labelled)
+    _check_columns(contract, list(frame.columns), name, labelled)
     if frame.empty:
         raise Refused(f"{name} has no rows", "check that the file is whole, and reading.header in the contract")
     return frame
@@ -168,7 +179,7 @@ def _class_labels(target: Target) -> dict[str, str]:
     return labels
 
 
-def _read_csv(contract: Contract, content: bytes, name: str) -> pd.DataFrame:
+def _read_csv(contract: Contract, content: bytes, name: str, labelled: bool) -> pd.DataFrame:
     import csv
     import io
 
@@ -183,24 +194,24 @@ def _read_csv(contract: Contract, content: bytes, name: str) -> pd.DataFrame:
         raise Refused(f"{name} is not a CSV file: {error}", "check its quotes and that it is whole") from None
     if not lines:
         raise Refused(f"{name} is empty", "check that the download is whole")
-    header = [cell.strip() for cell in lines[0]] if how.header else list(how.columns)
-    first = 1 if how.header else 0
-    repeated = sorted({column for column in header if header.count(column) > 1})
+    names, has_header = header(lines[0], how, () if labelled else contract.features)
+    first = 1 if has_header else 0
+    repeated = sorted({column for column in names if names.count(column) > 1})
     if repeated:
         raise Refused(f"{name}: column {repeated[0]!r} stands twice in the header", "name each column once")
     for number, line in enumerate(lines[first:], start=1):
-        if len(line) != len(header):
+        if len(line) != len(names):
             raise Refused(
-                f"{name}: row {number} has {len(line)} cells, expected {len(header)} separated by {how.delimiter!r}",
+                f"{name}: row {number} has {len(line)} cells, expected {len(names)} separated by {how.delimiter!r}",
                 "check that the file is whole, and reading.delimiter in the contract",
             )
-    return pd.DataFrame(lines[first:], columns=header, dtype=object)
+    return pd.DataFrame(lines[first:], columns=names, dtype=object)
 
 
-def _check_columns(contract: Contract, columns: list[str], name: str) -> None:
+def _check_columns(contract: Contract, columns: list[str], name: str, labelled: bool) -> None:
     from project.strict_yaml import did_you_mean
 
-    for needed in (*contract.features, contract.target.column):
+    for needed in (*contract.features, *([contract.target.column] if labelled else [])):
         if needed not in columns:
             raise Refused(
                 f"{name}: column {needed!r} is missing{did_you_mean(needed, columns)}",

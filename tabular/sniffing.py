@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -20,6 +21,21 @@ DELIMITERS = ",;\t|"
 LOOKED_AT = 100
 PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xd0\xcf\x11\xe0")
 """How gzip and zip, bzip2 and workbooks, new and old, begin."""
+
+
+def header(first: Sequence[str], reading: Reading, features: Collection[str]) -> tuple[list[str], bool]:
+    """The names of a CSV file's columns, and whether its first row holds them.
+
+    A file may have a header where the data set's own have none; and where those name their columns in the contract, the
+    column of the target may be left out.
+    """
+    names = [cell.strip() for cell in first]
+    if reading.header or set(names) & set(features):
+        return names, True
+    listed = list(reading.columns)
+    if len(first) == len(features) < len(listed):
+        listed = [name for name in listed if name in features]
+    return listed, False
 
 
 @dataclass(frozen=True, slots=True)

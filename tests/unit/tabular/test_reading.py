@@ -13,7 +13,9 @@ import pytest
 
 from project.errors import ConfigError, Exit, ProjectError, Refused, Unreachable
 from project.paths import ROOT
+from tabular.checks import check_rows
 from tabular.contract import Contract
+from tabular.description import describe_site
 from tabular.reading import Unreadable, fingerprint, located, raw_table, read_site, typed
 from tabular.sites import SITE, read_sites, rows_of, tables
 from tests.unit.tabular.conftest import Data, Write, make_contract
@@ -243,6 +245,38 @@ def test_sites_are_joined_and_taken_apart(pets: Contract, write: Write) -> None:
     assert [cell.value for cell in again["here"].unreadable] == ["x"]
     assert again["there"].unreadable == []
     pd.testing.assert_frame_equal(again["here"].rows, read_site(pets, "here").rows)
+
+
+NAMED = ["weight", "litter", "indoor", "coat", "colour", "kind"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "lines"),
+    [
+        pytest.param([], ["weight,litter,indoor,coat,colour", "4,3,1,1,red"], id="a header without the target"),
+        pytest.param([], [HEADER, "4,3,1,1,red,no such class"], id="a target that says nothing"),
+        pytest.param(NAMED, ["4,3,1,1,red"], id="no header, no target"),
+        pytest.param(NAMED, ["4,3,1,1,red,c"], id="no header, a target"),
+        pytest.param(NAMED, ["litter,weight,indoor,coat,colour", "3,4,1,1,red"], id="a header of its own"),
+    ],
+)
+def test_rows_without_a_class(tmp_path: Path, write: Write, columns: list[str], lines: list[str]) -> None:
+    """They are read without it, checked for what they have, and described."""
+    sites = {"here": {"role": "train", "path": "x"}, "new": {"role": "unlabelled", "path": str(tmp_path / "new.csv")}}
+    contract = make_contract(sites=sites, reading={"header": False, "columns": columns} if columns else {})
+    assert (contract.external_sites, contract.watched_sites) == ([], ["new"])
+    write(*lines, name="new.csv")
+    table = read_site(contract, "new")
+    assert table.unreadable == []
+    assert table.rows.to_numpy().tolist() == [[4.0, 3, True, 1, "red"]]
+    assert check_rows(contract, table, "new").passed
+    assert describe_site(contract, "new", table).classes == {}
+
+
+def test_rows_that_should_have_a_class_are_refused(pets: Contract, write: Write) -> None:
+    write("weight,litter,indoor,coat,colour", "4,3,1,1,red", name="there.csv")
+    with pytest.raises(Refused, match="column 'kind' is missing"):
+        read_site(pets, "there")
 
 
 def test_failures_of_reading_are_the_project_s_own(pets: Contract) -> None:
