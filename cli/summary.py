@@ -49,6 +49,7 @@ def training(session: Session, outputs: Mapping[str, Any]) -> dict[str, Any]:
             }
             for s in sorted(choice.leaderboard, key=lambda s: s.mean)
         ],
+        "optimism": None if choice.optimism is None else dataclasses.asdict(choice.optimism),
         "threshold": choice.threshold,
         "test": bundle.json("metrics.json")["test"],
         "gates": [dataclasses.asdict(v) for v in outputs[f"judge_challenger.{Artifact.VERDICTS}"].load().items],
@@ -193,6 +194,9 @@ def _training_lines(found: Mapping[str, Any]) -> Iterator[str]:
         parameters = ", ".join(f"{k}={v}" for k, v in score["parameters"].items())
         figures = f"{score['mean']:>9.4f} {score['standard_error']:>8.4f} {score['roc_auc']:>8.3f}"
         yield f"         {mark} {score['candidate']:<14}{figures}  {parameters}"
+    if flattery := found["optimism"]:
+        worth = f"{flattery['nested']:.4f} in nested folds, {flattery['apparent']:.4f} where it was chosen"
+        yield f"Optimism   {worth}; chosen there: {', '.join(flattery['chosen'])}"
     metrics, (low, high) = found["test"]["metrics"], found["test"]["intervals"]["roc_auc"]
     auc, balanced = f"AUC {metrics['roc_auc']:.3f} ({low:.2f} to {high:.2f})", metrics["balanced_accuracy"]
     yield f"Held out   {found['test']['rows']} rows: {auc}, balanced accuracy {balanced:.3f}"

@@ -44,14 +44,14 @@ def training(
             train,
             name,
             candidate,
-            candidate.space(profile),
+            space,
             config.validation(profile),
             config.selection_metric,
             config.seed,
             jobs,
             id=f"score_{name}",
         )
-        for name, candidate in config.candidates.items()
+        for name, candidate, space in config.taking_part(profile)
     ]
     choice = choose_candidate(contract, train, scores, config)
     bundle, registration = package_model(contract, choice, train, test, external, data, config.seed, registry)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 Parameters = dict[str, Value]
+KNOTS, FOLDS = 4, 5
+"""Of a spline where the search names none, and of the calibration of an estimator within its training rows."""
 
 
 def grid(space: Mapping[str, Sequence[Value]]) -> list[Parameters]:
@@ -44,7 +46,7 @@ def build(
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import Pipeline, make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+    from sklearn.preprocessing import OneHotEncoder, SplineTransformer, StandardScaler
 
     features = list(contract.features.values())
     category = [i for i, f in enumerate(features) if f.type == "category"]
@@ -53,8 +55,11 @@ def build(
     codes = [[float(code) for code in range(len(features[i].codes))] for i in category]
 
     numeric: Any = SimpleImputer(strategy="median", keep_empty_features=True)
-    if family == "logistic":
+    if family in ("logistic", "one_feature"):
         numeric = make_pipeline(numeric, StandardScaler())
+    if family == "spline":
+        knots: Any = parameters.get("n_knots", KNOTS)
+        numeric = make_pipeline(numeric, SplineTransformer(n_knots=knots, degree=1, extrapolation="constant"))
 
     def one_hot(values: list[list[float]]) -> Any:
         return OneHotEncoder(categories=values, handle_unknown="ignore", sparse_output=False)
@@ -74,12 +79,26 @@ def build(
 
 
 def _estimator(family: Family, parameters: Parameters, seed: int) -> Any:
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.dummy import DummyClassifier
     from sklearn.ensemble import ExtraTreesClassifier, GradientBoostingClassifier, RandomForestClassifier
+    from sklearn.feature_selection import SelectKBest
     from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
 
+    parameters = dict(parameters)
+    if (method := parameters.pop("calibration", None)) is not None:
+        return CalibratedClassifierCV(_estimator(family, parameters, seed), method=method, cv=FOLDS, ensemble=False)
     match family:
         case "logistic":
             return LogisticRegression(max_iter=2000, **parameters)
+        case "spline":
+            parameters.pop("n_knots", None)
+            return LogisticRegression(max_iter=2000, **parameters)
+        case "class_shares":
+            return DummyClassifier(strategy="prior")
+        case "one_feature":
+            return make_pipeline(SelectKBest(k=1), LogisticRegression(max_iter=2000, **parameters))
         case "random_forest":
             return RandomForestClassifier(random_state=seed, **parameters)
         case "extra_trees":

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from tabular.metrics import Classes
-from tabular.scoring import Scored, choose, choose_threshold
-from tabular.training_config import TrainingConfig
+from tabular.metrics import Classes, rounded
+from tabular.nesting import Optimism, optimism
+from tabular.scoring import HIGHER_IS_BETTER, Scored, choose, choose_threshold, corrected_standard_error
+from tabular.training_config import BASELINES, TrainingConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,10 @@ class Choice:
     chosen: Scored
     threshold: float | None
     leaderboard: list[Scored]
+    baselines: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Baseline to the mean by which the chosen candidate is better on the same folds, and its standard error."""
+    optimism: Optimism | None = None
+    """None where nested cross-validation was not asked for."""
 
 
 def make_choice(scores: Sequence[Scored], truth: Classes, config: TrainingConfig) -> Choice:
@@ -27,4 +32,14 @@ def make_choice(scores: Sequence[Scored], truth: Classes, config: TrainingConfig
     probabilities = np.array(chosen.probabilities)
     binary = probabilities.shape[1] == 2
     threshold = choose_threshold(truth, probabilities[:, 1], config.cost) if binary else None
-    return Choice(chosen, threshold, sorted(scores, key=lambda s: s.name))
+    flattery = optimism(scores, chosen, config.selection_metric)
+    return Choice(chosen, threshold, sorted(scores, key=lambda s: s.name), _gains(scores, chosen, config), flattery)
+
+
+def _gains(scores: Sequence[Scored], chosen: Scored, config: TrainingConfig) -> dict[str, tuple[float, float]]:
+    sign = -1 if config.selection_metric in HIGHER_IS_BETTER else 1
+    gains = {s.name: sign * np.subtract(s.folds, chosen.folds) for s in scores if s.family in BASELINES}
+    return {
+        name: (rounded(float(gain.mean())), rounded(corrected_standard_error(gain.tolist(), chosen.splits)))
+        for name, gain in gains.items()
+    }

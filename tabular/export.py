@@ -38,15 +38,15 @@ def to_onnx(model: Pipeline, columns: int) -> bytes:
     """
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
-    from sklearn.preprocessing import OneHotEncoder
+    from sklearn.preprocessing import OneHotEncoder, SplineTransformer
 
     try:
         graph = convert_sklearn(
             model,
             initial_types=[(INPUT, FloatTensorType([None, columns]))],
             final_types=None,
-            custom_conversion_functions={OneHotEncoder: _one_hot},
-            custom_shape_calculators={OneHotEncoder: _one_hot_shape},
+            custom_conversion_functions={OneHotEncoder: _one_hot, SplineTransformer: _spline},
+            custom_shape_calculators={OneHotEncoder: _one_hot_shape, SplineTransformer: _spline_shape},
             options={id(model): {"zipmap": False, "output_class_labels": False}},
             target_opset=OPSET,
         )
@@ -177,6 +177,48 @@ def _one_hot_shape(operator: Any) -> None:
     from skl2onnx.common.data_types import FloatTensorType
 
     operator.outputs[0].type = FloatTensorType([None, sum(map(len, operator.raw_operator.categories_))])
+
+
+def _spline(scope: Any, operator: Any, container: Any) -> None:
+    """Hats over the knots of all columns at once: max(0, min(rise, fall)), constant outside the outer knots."""
+    from onnx import TensorProto
+
+    inner = [spline.t[1:-1] for spline in operator.raw_operator.bsplines_]
+    step_of = [own[1] - own[0] for own in inner]  # knots are evenly spaced
+    # A column of one value has all knots in one place, and no hat that is above 0 anywhere.
+    knots = np.concatenate([own if step else own + 2 for own, step in zip(inner, step_of, strict=True)])
+    steps = np.concatenate([np.full(len(own), step or 1.0) for own, step in zip(inner, step_of, strict=True)])
+    bounds = [np.concatenate([np.full(len(own), own[end]) for own in inner]) for end in (0, -1)]
+    (given,), (encoded,) = operator.inputs, operator.outputs
+    constants = {"knots": knots, "steps": steps, "first": bounds[0], "last": bounds[1]}
+    names = {
+        name: scope.get_unique_variable_name(f"spline_{name}")
+        for name in (*constants, "columns", "one", "zero", "spread", "low", "in", "from", "far", "way", "hat")
+    }
+    for name, values in constants.items():
+        container.add_initializer(names[name], TensorProto.FLOAT, [1, len(knots)], values.tolist())
+    columns = [column for column, own in enumerate(inner) for _ in own]
+    container.add_initializer(names["columns"], TensorProto.INT64, [len(columns)], columns)
+    container.add_initializer(names["one"], TensorProto.FLOAT, [], [1.0])
+    container.add_initializer(names["zero"], TensorProto.FLOAT, [], [0.0])
+    for kind, inputs, output, attributes in (
+        ("Gather", [given.full_name, names["columns"]], names["spread"], {"axis": 1}),
+        ("Max", [names["spread"], names["first"]], names["low"], {}),
+        ("Min", [names["low"], names["last"]], names["in"], {}),
+        ("Sub", [names["in"], names["knots"]], names["from"], {}),
+        ("Div", [names["from"], names["steps"]], names["far"], {}),
+        ("Abs", [names["far"]], names["way"], {}),
+        ("Sub", [names["one"], names["way"]], names["hat"], {}),
+        ("Max", [names["hat"], names["zero"]], encoded.full_name, {}),
+    ):
+        name = scope.get_unique_operator_name(kind)
+        container.add_node(kind, inputs, output, op_version=OPSET, name=name, **attributes)
+
+
+def _spline_shape(operator: Any) -> None:
+    from skl2onnx.common.data_types import FloatTensorType
+
+    operator.outputs[0].type = FloatTensorType([None, operator.raw_operator.n_features_out_])
 
 
 def _sort_opsets(graph: Any) -> None:

@@ -41,6 +41,8 @@ class Evidence:
     champion_loss: Floats | None
     """The same rows under the champion; None for a first model."""
     parity_difference: float
+    baselines: Mapping[str, tuple[float, float]]
+    """Baseline to the mean by which the challenger is better on the same folds, and its standard error."""
     behaviour: Sequence[Observation]
     model_bytes: int
     model_nodes: int
@@ -50,6 +52,7 @@ def judge(evidence: Evidence, settings: GateSettings, seed: int) -> list[Verdict
     """Run every gate; the order is that of the report."""
     return [
         *minimum_quality(evidence.validation, settings.minimum_quality),
+        *better_than_baselines(evidence.baselines),
         not_worse_than_champion(evidence.challenger_loss, evidence.champion_loss, settings.champion, seed),
         parity(evidence.parity_difference, settings.maximum_parity_difference),
         *behaviour(evidence.behaviour),
@@ -69,6 +72,14 @@ def minimum_quality(measured: Mapping[str, float], bounds: Sequence[MetricBound]
         One verdict per bound, in the order of `bounds`.
     """
     return [_bound(measured.get(bound.metric, math.nan), bound) for bound in bounds]
+
+
+def better_than_baselines(gains: Mapping[str, tuple[float, float]]) -> list[Verdict]:
+    """Fail when a baseline is not beaten by more than one standard error; the profile may have none."""
+    return [
+        Verdict(f"better than {name}", gain > error, f"by {gain:.4f} a fold, standard error {error:.4f}")
+        for name, (gain, error) in gains.items()
+    ]
 
 
 def not_worse_than_champion(challenger: Floats, champion: Floats | None, rule: ChampionRule, seed: int) -> Verdict:

@@ -34,6 +34,7 @@ def judge_bundle(
         challenger_loss=evaluation.losses(contract, onnx, test),
         champion_loss=None if champion.per_row is None else np.array(champion.per_row),
         parity_difference=parity_difference,
+        baselines=choice.baselines,
         behaviour=observe(contract, lambda rows: export.predict(onnx, rows), train, choice.threshold),
         model_bytes=size,
         model_nodes=nodes,

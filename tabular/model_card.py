@@ -39,6 +39,7 @@ def model_card(contract: Contract, metrics: Mapping[str, Any]) -> str:
                 for c in metrics["leaderboard"]
             ),
         ),
+        _optimism(metrics.get("optimism")),
         "## Figures",
         (
             f"Trained on {metrics['training_rows']} rows of {contract.training_site}."
@@ -140,6 +141,16 @@ def _missing(ablation: Mapping[str, Mapping[str, Any]]) -> list[str]:
             ),
         ),
     ]
+
+
+def _optimism(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return ""
+    return (
+        f"Chosen anew within {len(found['chosen'])} outer folds, and scored where it was not chosen, the whole search"
+        f" reaches {_figure(found['nested'])}, where the chosen candidate shows {_figure(found['apparent'])}:"
+        f" what choosing flatters. The folds chose {', '.join(found['chosen'])}."
+    )
 
 
 def _limits(metrics: Mapping[str, Any]) -> str:

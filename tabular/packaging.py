@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import io
 import math
@@ -18,6 +19,7 @@ from tabular.bundle import FORMAT, Bundle, to_json
 from tabular.candidates import build
 from tabular.contract import Contract, served_contract
 from tabular.model_card import model_card
+from tabular.nesting import Optimism
 from tabular.scoring import Scored
 from tabular.tensors import to_classes, to_tensor
 
@@ -52,6 +54,7 @@ def package(
     external: Mapping[str, pd.DataFrame],
     data_sha256: str,
     seed: int,
+    optimism: Optimism | None = None,
 ) -> Packaged:
     """Fit the chosen candidate on all training rows and package it.
 
@@ -65,6 +68,7 @@ def package(
         external: Rows of sites the model never sees, by name: reported too.
         data_sha256: Hash of the bytes the rows were read from.
         seed: For estimators and samples that draw.
+        optimism: Of the choice, where it was measured.
 
     Raises:
         Refused: The model can not be exported.
@@ -83,6 +87,7 @@ def package(
             for s in leaderboard
         ],
         "validation": {name: None if math.isnan(value) else value for name, value in chosen.metrics.items()},
+        **({"optimism": dataclasses.asdict(optimism)} if optimism else {}),
         "training_rows": len(train),
         "test": evaluation.evaluate(contract, onnx, threshold, test, seed, limits),
         "segments": evaluation.evaluate_segments(contract, onnx, threshold, test, seed),

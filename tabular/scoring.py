@@ -14,7 +14,7 @@ from project.errors import Refused
 from tabular.candidates import Parameters, build, grid
 from tabular.contract import Contract
 from tabular.metrics import Classes, Floats, brier, measure, roc_auc, rounded, row_log_loss
-from tabular.training_config import Candidate, Cost, Family, Validation
+from tabular.training_config import BASELINES, Candidate, Cost, Family, Validation
 
 LOGGER = logging.getLogger(__name__)
 HIGHER_IS_BETTER = frozenset({"roc_auc"})
@@ -37,6 +37,10 @@ class Scored:
     """All metrics of the out-of-fold probabilities at the default threshold."""
     probabilities: list[list[float]] = field(repr=False)
     """Out-of-fold probabilities, (rows, classes), averaged over the repeats."""
+    splits: int
+    """Folds of one repeat."""
+    nested: list[Any] = field(default_factory=list, repr=False)
+    """`nesting.Inner` per outer fold; empty where nested cross-validation was not asked for."""
 
 
 def score_candidate(
@@ -98,7 +102,7 @@ def score_candidate(
     best: Scored | None = None
     for index, point in enumerate(points):
         held_out = [of_points[index] for of_points in fits]
-        folds = [_score(metric, truth[test], p) for (_, test), p in zip(splits, held_out, strict=True)]
+        folds = [fold_score(metric, truth[test], p) for (_, test), p in zip(splits, held_out, strict=True)]
         mean = rounded(float(np.mean(folds)))
         if best is not None and not _better(mean, best.mean, metric):
             continue
@@ -115,6 +119,7 @@ def score_candidate(
             folds=[rounded(value) for value in folds],
             metrics={key: rounded(value) for key, value in measure(truth, pooled, None).items()},
             probabilities=pooled.tolist(),
+            splits=validation.folds,
         )
     assert best is not None  # noqa: S101  a space has at least one point
     return best
@@ -131,10 +136,12 @@ def choose(scores: Sequence[Scored], metric: str) -> Scored:
     """One-standard-error rule: the simplest candidate within one standard error of the best (Breiman et al. 1984).
 
     Of equally simple ones the better, then the first by name, so that the choice never depends on the order.
+    A baseline is never chosen.
     """
     sign = -1 if metric in HIGHER_IS_BETTER else 1
-    best = min(scores, key=lambda s: (sign * s.mean, s.complexity, s.name))
-    near = [s for s in scores if sign * (s.mean - best.mean) <= best.standard_error]
+    taking_part = [s for s in scores if s.family not in BASELINES]
+    best = min(taking_part, key=lambda s: (sign * s.mean, s.complexity, s.name))
+    near = [s for s in taking_part if sign * (s.mean - best.mean) <= best.standard_error]
     return min(near, key=lambda s: (s.complexity, sign * s.mean, s.name))
 
 
@@ -182,7 +189,8 @@ def _fit_and_predict(
     return found
 
 
-def _score(metric: str, truth: Classes, probabilities: Floats) -> float:
+def fold_score(metric: str, truth: Classes, probabilities: Floats) -> float:
+    """The selection metric of some rows."""
     match metric:
         case "log_loss":
             return float(row_log_loss(truth, probabilities).mean())

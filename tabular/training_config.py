@@ -10,7 +10,11 @@ from pydantic import Field, model_validator
 
 from project.strict_yaml import Path_, Strict, did_you_mean, misfits
 
-Family = Literal["logistic", "random_forest", "extra_trees", "gradient_boosting"]
+Family = Literal[
+    "logistic", "spline", "random_forest", "extra_trees", "gradient_boosting", "class_shares", "one_feature"
+]
+BASELINES = frozenset({"class_shares", "one_feature"})
+"""Families that are never chosen: what ships must beat them."""
 Profile = Literal["quick", "full"]
 Value = float | int | str | None
 
@@ -28,6 +32,7 @@ class Kind:
 
 POSITIVE = Kind("a number above 0", lambda value: isinstance(value, float | int) and value > 0)
 COUNT = Kind("a whole number from 1 on", lambda value: isinstance(value, int) and value >= 1)
+KNOTS = Kind("a whole number from 2 on", lambda value: isinstance(value, int) and value >= 2)
 DEPTH = Kind("a whole number from 1 on, or null", lambda value: value is None or COUNT.holds(value))
 SHARE = Kind("a share above 0 and up to 1", lambda value: isinstance(value, float | int) and 0 < value <= 1)
 LEAF = Kind(
@@ -40,15 +45,19 @@ FEATURES = Kind(
 )
 WEIGHT = Kind("balanced or null", lambda value: value in ("balanced", None))
 
+CALIBRATION = Kind("sigmoid or null", lambda value: value in ("sigmoid", None))
+
 _FOREST = {
     "n_estimators": COUNT,
     "max_depth": DEPTH,
     "min_samples_leaf": LEAF,
     "max_features": FEATURES,
     "class_weight": WEIGHT,
+    "calibration": CALIBRATION,
 }
 SEARCHABLE: dict[str, dict[str, Kind]] = {
     "logistic": {"C": POSITIVE, "class_weight": WEIGHT},
+    "spline": {"C": POSITIVE, "class_weight": WEIGHT, "n_knots": KNOTS},
     "random_forest": _FOREST,
     "extra_trees": _FOREST,
     "gradient_boosting": {
@@ -57,9 +66,12 @@ SEARCHABLE: dict[str, dict[str, Kind]] = {
         "max_depth": DEPTH,
         "min_samples_leaf": LEAF,
         "subsample": SHARE,
+        "calibration": CALIBRATION,
     },
+    "class_shares": {},
+    "one_feature": {"C": POSITIVE},
 }
-"""Parameters of each family that a search may set, in scikit-learn's own names."""
+"""Parameters of each family that a search may set, in scikit-learn's own names; `calibration` wraps the estimator."""
 
 
 def unfit(family: Family, at: Path_, space: Mapping[str, Sequence[Value]]) -> Iterator[tuple[Path_, str]]:
@@ -77,7 +89,8 @@ def unfit(family: Family, at: Path_, space: Mapping[str, Sequence[Value]]) -> It
 class Space(Strict):
     """Values to try for each parameter, by profile; every combination is tried."""
 
-    quick: dict[str, Annotated[list[Value], Field(min_length=1)]]
+    quick: dict[str, Annotated[list[Value], Field(min_length=1)]] | None = None
+    """None leaves the candidate out of `--quick`."""
     full: dict[str, Annotated[list[Value], Field(min_length=1)]]
 
 
@@ -89,14 +102,14 @@ class Candidate(Strict):
     """Rank for the one-standard-error rule: of two candidates that score alike the lower one is chosen."""
     search: Space
 
-    def space(self, profile: Profile) -> dict[str, list[Value]]:
-        """The values to try in a profile."""
+    def space(self, profile: Profile) -> dict[str, list[Value]] | None:
+        """The values to try in a profile; None where the candidate takes no part in it."""
         return self.search.quick if profile == "quick" else self.search.full
 
     @model_validator(mode="after")
     def _known_parameters(self) -> Self:
         found = [
-            *unfit(self.family, ("search", "quick"), self.search.quick),
+            *unfit(self.family, ("search", "quick"), self.search.quick or {}),
             *unfit(self.family, ("search", "full"), self.search.full),
         ]
         if found:
@@ -109,6 +122,15 @@ class Validation(Strict):
 
     folds: Annotated[int, Field(ge=2)]
     repeats: Annotated[int, Field(ge=1)]
+    nested: Nested | None = None
+    """Chooses anew within each outer fold, to measure what choosing flatters."""
+
+
+class Nested(Strict):
+    """Outer and inner folds of nested cross-validation (Cawley and Talbot 2010, J Mach Learn Res 11)."""
+
+    outer: Annotated[int, Field(ge=2)]
+    inner: Annotated[int, Field(ge=2)]
 
 
 class Profiles(Strict):
@@ -168,6 +190,11 @@ class TrainingConfig(Strict):
     cost: Cost
     candidates: Annotated[dict[str, Candidate], Field(min_length=1)]
     gates: GateSettings
+
+    def taking_part(self, profile: Profile) -> list[tuple[str, Candidate, dict[str, list[Value]]]]:
+        """The candidates that are tried in a profile: name, candidate, and the values to try."""
+        named = [(name, candidate, candidate.space(profile)) for name, candidate in self.candidates.items()]
+        return [(name, candidate, space) for name, candidate, space in named if space is not None]
 
     def validation(self, profile: Profile) -> Validation:
         """Folds and repeats of a profile."""

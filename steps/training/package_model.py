@@ -55,7 +55,16 @@ def package_model(
     """
     sites = {site: rows_of(external, site) for site in contract.external_sites}
     packaged = package(
-        contract, choice.chosen, choice.threshold, choice.leaderboard, train, test, sites, data.sha256, seed
+        contract,
+        choice.chosen,
+        choice.threshold,
+        choice.leaderboard,
+        train,
+        test,
+        sites,
+        data.sha256,
+        seed,
+        choice.optimism,
     )
     run = get_step_context().pipeline_run
     bundle = packaged.with_provenance(provenance(str(run.id), run.config.extra.get(COMMIT) or commit(), data.md5))

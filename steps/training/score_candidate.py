@@ -1,5 +1,6 @@
 """Step: score one candidate by cross-validation; one invocation per candidate, side by side."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 import pandas as pd
@@ -7,6 +8,7 @@ from zenml import step
 
 from steps.caching import on_imports
 from tabular.contract import Contract
+from tabular.nesting import inner_scores
 from tabular.scoring import Scored
 from tabular.scoring import score_candidate as score
 from tabular.tensors import to_classes, to_tensor
@@ -26,6 +28,10 @@ def score_candidate(
     seed: int,
     jobs: int = 1,
 ) -> Annotated[Scored, Artifact.SCORES]:
-    """Try every parameter combination of a candidate on the same folds."""
+    """Try every parameter combination of a candidate on the same folds, and where asked within outer folds too."""
     features, truth = to_tensor(contract, train), to_classes(contract, train)
-    return score(contract, features, truth, name, candidate, space, validation, metric, seed, jobs)
+    scored = score(contract, features, truth, name, candidate, space, validation, metric, seed, jobs)
+    if validation.nested is None:
+        return scored
+    inner = inner_scores(contract, features, truth, name, candidate, space, validation.nested, metric, seed, jobs)
+    return replace(scored, nested=inner)

@@ -37,10 +37,10 @@ assert "<html" in page
 train, test, external = split_rows.entrypoint(contract, rows, config.test_share, config.seed)
 scores = [
     score_candidate.entrypoint(
-        contract, train, name, candidate, candidate.space("quick"), config.validation("quick"), config.selection_metric,
+        contract, train, name, candidate, space, config.validation("quick"), config.selection_metric,
         config.seed,
     )
-    for name, candidate in config.candidates.items()
+    for name, candidate, space in config.taking_part("quick")
 ]
 choice = choose_candidate.entrypoint(contract, train, scores, config)
 sites = {site: rows_of(external, site) for site in contract.external_sites}

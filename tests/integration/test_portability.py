@@ -172,7 +172,7 @@ def same_on_every_stack(stack: str, found: Compiled, *what: str) -> None:
 @pytest.mark.parametrize("dataset", contract_names())
 def test_training_is_what_the_config_says(stack: str, dataset: str, profile: Profile) -> None:
     found = seen(training(dataset, profile))
-    scores = {f"score_{name}" for name in CONFIG.candidates}
+    scores = {f"score_{name}" for name, _, _ in CONFIG.taking_part(profile)}
     assert found.upstream == {
         "load_rows": set(),
         "check_rows": {"load_rows"},
@@ -184,11 +184,12 @@ def test_training_is_what_the_config_says(stack: str, dataset: str, profile: Pro
         "judge_challenger": {"split_rows", "choose_candidate", "package_model", "evaluate_champion"},
         "promote": {"package_model", "judge_challenger"},
     }
-    for name, candidate in CONFIG.candidates.items():
+    assert scores == {name for name in found.parameters if name.startswith("score_")}
+    for name, candidate, space in CONFIG.taking_part(profile):
         parameters = found.parameters[f"score_{name}"]
         assert parameters["name"] == name
         assert parameters["candidate"] == candidate.model_dump(mode="json")
-        assert parameters["space"] == candidate.space(profile)
+        assert parameters["space"] == space
         assert parameters["validation"] == CONFIG.validation(profile).model_dump(mode="json")
         assert (parameters["metric"], parameters["seed"], parameters["jobs"]) == (
             CONFIG.selection_metric,

@@ -78,10 +78,10 @@ def trained(name: str, jobs: int) -> Trained:
     features, truth = to_tensor(contract, train), to_classes(contract, train)
     scores = [
         score_candidate(
-            contract, features, truth, each, candidate, candidate.space("quick"), config.validation("quick"),
+            contract, features, truth, each, candidate, space, config.validation("quick"),
             config.selection_metric, config.seed, jobs,
         )
-        for each, candidate in config.candidates.items()
+        for each, candidate, space in config.taking_part("quick")
     ]  # fmt: skip
     choice = make_choice(scores, truth, config)
     external = {site: sites[site] for site in contract.external_sites}

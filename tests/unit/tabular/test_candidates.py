@@ -14,10 +14,40 @@ from tests.unit.tabular.conftest import Data, make_contract
 
 FAMILIES: dict[Family, Parameters] = {
     "logistic": {"C": 0.3},
+    "spline": {"C": 0.3, "n_knots": 3},
+    "class_shares": {},
+    "one_feature": {"C": 1},
     "random_forest": {"n_estimators": 5},
     "extra_trees": {"n_estimators": 5},
     "gradient_boosting": {"n_estimators": 5},
 }
+
+
+def test_a_spline_is_hats_over_evenly_spaced_knots() -> None:
+    contract = make_contract()
+    features = np.array([[0, 1, 1, 0, 0], [2, 2, 0, 1, 1], [4, 3, 0, 1, 1], [1, np.nan, 1, 0, 2]], dtype=np.float32)
+    model = build(contract, "spline", {"C": 1, "n_knots": 3}, seed=1).fit(features, np.array([0, 1, 0, 1]))
+    hats = model[0].transform(features)[:, :3]  # of weight, with knots at 0, 2 and 4
+    np.testing.assert_allclose(hats, np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [0.5, 0.5, 0]]))
+    beyond = model[0].transform(np.array([[9, 1, 1, 0, 0]], dtype=np.float32))[0, :3]
+    np.testing.assert_allclose(beyond, [0, 0, 1])
+
+
+def test_baselines_know_the_class_shares_and_one_column(heart: Data) -> None:
+    shares = build(heart.contract, "class_shares", {}, seed=1).fit(heart.features, heart.truth)
+    np.testing.assert_allclose(shares.predict_proba(heart.features)[0, 1], heart.truth.mean())
+    one = build(heart.contract, "one_feature", {}, seed=1).fit(heart.features, heart.truth)
+    assert one[-1][0].get_support().sum() == 1
+
+
+def test_calibration_wraps_the_estimator(heart: Data) -> None:
+    plain: Parameters = {"n_estimators": 20, "min_samples_leaf": 2}
+    model = build(heart.contract, "random_forest", {**plain, "calibration": "sigmoid"}, seed=1)
+    model.fit(heart.features, heart.truth)
+    assert type(model[-1]).__name__ == "CalibratedClassifierCV"
+    assert type(build(heart.contract, "random_forest", {**plain, "calibration": None}, seed=1)[-1]).__name__ == (
+        "RandomForestClassifier"
+    )
 
 
 def test_every_family_is_tried_here() -> None:

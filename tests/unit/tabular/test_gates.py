@@ -16,6 +16,7 @@ from tabular.gates import (
     Verdicts,
     at_most,
     behaviour,
+    better_than_baselines,
     judge,
     minimum_quality,
     not_worse_than_champion,
@@ -40,10 +41,21 @@ GOOD = Evidence(
     challenger_loss=np.full(40, 0.4),
     champion_loss=None,
     parity_difference=1e-7,
+    baselines={},
     behaviour=[Observation("age +10", passed=True, reason="age +10: risk +0.020 on average, at least 0")],
     model_bytes=900,
     model_nodes=9,
 )
+
+
+@pytest.mark.parametrize(
+    ("gain", "error", "passed"),
+    [(0.2, 0.1, True), (0.1, 0.1, False), (-0.1, 0.0, False), (math.nan, 0.1, False), (0.0, 0.0, False)],
+)
+def test_a_baseline_is_beaten_by_more_than_a_standard_error(gain: float, error: float, passed: bool) -> None:
+    (verdict,) = better_than_baselines({"one_feature": (gain, error)})
+    assert (verdict.gate, verdict.passed) == ("better than one_feature", passed)
+    assert better_than_baselines({}) == []
 
 
 @pytest.mark.parametrize(

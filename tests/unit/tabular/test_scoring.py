@@ -16,7 +16,7 @@ from tabular.candidates import build, grid
 from tabular.choosing import make_choice
 from tabular.metrics import measure, row_log_loss
 from tabular.scoring import Scored, choose, choose_threshold, corrected_standard_error, score_candidate
-from tabular.training_config import Candidate, Cost, Family, Space, TrainingConfig, Validation
+from tabular.training_config import BASELINES, Candidate, Cost, Family, Nested, Space, TrainingConfig, Validation
 from tests.unit.tabular.conftest import Data, score
 
 
@@ -34,7 +34,7 @@ def test_one_fold_has_no_error() -> None:
 
 
 def scored(name: str, mean: float, complexity: int, error: float = 0.02) -> Scored:
-    return Scored(name, "logistic", complexity, {}, mean, error, [mean], {}, [[0.7, 0.3], [0.2, 0.8]])
+    return Scored(name, "logistic", complexity, {}, mean, error, [mean], {}, [[0.7, 0.3], [0.2, 0.8]], 5)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_a_space_belongs_to_its_profile() -> None:
 
 def test_profiles_have_their_own_folds(config: TrainingConfig) -> None:
     assert config.validation("quick") == Validation(folds=5, repeats=2)
-    assert config.validation("full") == Validation(folds=10, repeats=3)
+    assert config.validation("full") == Validation(folds=10, repeats=3, nested=Nested(outer=5, inner=5))
 
 
 def test_a_choice_has_a_threshold_for_two_classes_alone(config: TrainingConfig) -> None:
@@ -215,3 +215,11 @@ def test_a_choice_has_a_threshold_for_two_classes_alone(config: TrainingConfig) 
     assert [each.name for each in choice.leaderboard] == ["a", "b"]
     three = [replace(scored("a", 0.4, 1), probabilities=[[0.2, 0.3, 0.5], [0.1, 0.8, 0.1]])]
     assert make_choice(three, np.array([2, 1]), config).threshold is None
+
+
+def test_what_only_the_whole_search_tries(config: TrainingConfig) -> None:
+    """A candidate without quick values costs a quick run nothing."""
+    quick, full = ({name for name, _, _ in config.taking_part(profile)} for profile in ("quick", "full"))
+    assert quick == {"logistic", "forest", "boosting"}
+    assert full == set(config.candidates)
+    assert {config.candidates[name].family for name in full - quick} >= BASELINES
