@@ -16,7 +16,7 @@ from client.errors import (
     Unreachable,
     Unreadable,
 )
-from client.messages import Contribution, Explanation, Prediction, Problem, Row, Violation
+from client.messages import Contribution, Explanation, Interval, Novelty, Prediction, Problem, Row, Violation
 
 __all__ = [
     "AsyncClient",
@@ -24,10 +24,12 @@ __all__ = [
     "ClientError",
     "Contribution",
     "Explanation",
+    "Interval",
     "InvalidRow",
     "NotAllowed",
     "NotKnown",
     "NotServing",
+    "Novelty",
     "Prediction",
     "Problem",
     "Refused",

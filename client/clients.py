@@ -66,21 +66,25 @@ class Client:
         """Close the connections."""
         self._http.close()
 
-    def predict(self, row: AnyRow) -> Prediction:
+    def predict(self, row: AnyRow, interval: float | None = None) -> Prediction:
         """The answer for one row.
+
+        Args:
+            row: The row.
+            interval: Ask for the classes that hold the true one in this share of rows, 0.5 to 0.99.
 
         Raises:
             ClientError: There is none; `InvalidRow` names each value that does not fit.
         """
-        return self._ask(PREDICT, one(row), PREDICTION)
+        return self._ask(PREDICT, one(row), PREDICTION, interval=interval)
 
-    def predict_many(self, rows: Sequence[AnyRow]) -> list[Prediction]:
-        """The answers for some rows, in their order, by one request.
+    def predict_many(self, rows: Sequence[AnyRow], interval: float | None = None) -> list[Prediction]:
+        """The answers for some rows, in their order, by one request; `interval` as for `predict`.
 
         Raises:
             ClientError: There are none; `InvalidRow` names each value that does not fit.
         """
-        return self._ask(PREDICT, many(rows), PREDICTIONS)
+        return self._ask(PREDICT, many(rows), PREDICTIONS, interval=interval)
 
     def explain(self, row: AnyRow, budget_ms: int | None = None) -> Explanation:
         """What moved the probability of one row.
@@ -92,10 +96,10 @@ class Client:
         Raises:
             ClientError: There is no answer; `InvalidRow` names each value that does not fit.
         """
-        return self._ask(EXPLAIN, one(row), EXPLANATION, budget_ms)
+        return self._ask(EXPLAIN, one(row), EXPLANATION, budget_ms=budget_ms)
 
-    def _ask(self, path: str, body: bytes, adapter: TypeAdapter[Answered], budget_ms: int | None = None) -> Answered:
-        query = {} if budget_ms is None else {"budget_ms": budget_ms}
+    def _ask(self, path: str, body: bytes, adapter: TypeAdapter[Answered], **asked: float | None) -> Answered:
+        query = {name: value for name, value in asked.items() if value is not None}
         attempt = 0
         while True:
             try:
@@ -146,22 +150,20 @@ class AsyncClient:
         """Close the connections."""
         await self._http.aclose()
 
-    async def predict(self, row: AnyRow) -> Prediction:
+    async def predict(self, row: AnyRow, interval: float | None = None) -> Prediction:
         """As `Client.predict`."""
-        return await self._ask(PREDICT, one(row), PREDICTION)
+        return await self._ask(PREDICT, one(row), PREDICTION, interval=interval)
 
-    async def predict_many(self, rows: Sequence[AnyRow]) -> list[Prediction]:
+    async def predict_many(self, rows: Sequence[AnyRow], interval: float | None = None) -> list[Prediction]:
         """As `Client.predict_many`."""
-        return await self._ask(PREDICT, many(rows), PREDICTIONS)
+        return await self._ask(PREDICT, many(rows), PREDICTIONS, interval=interval)
 
     async def explain(self, row: AnyRow, budget_ms: int | None = None) -> Explanation:
         """As `Client.explain`."""
-        return await self._ask(EXPLAIN, one(row), EXPLANATION, budget_ms)
+        return await self._ask(EXPLAIN, one(row), EXPLANATION, budget_ms=budget_ms)
 
-    async def _ask(
-        self, path: str, body: bytes, adapter: TypeAdapter[Answered], budget_ms: int | None = None
-    ) -> Answered:
-        query = {} if budget_ms is None else {"budget_ms": budget_ms}
+    async def _ask(self, path: str, body: bytes, adapter: TypeAdapter[Answered], **asked: float | None) -> Answered:
+        query = {name: value for name, value in asked.items() if value is not None}
         attempt = 0
         while True:
             try:

@@ -18,6 +18,20 @@ class Row(BaseModel):
     )
 
 
+class Interval(BaseModel):
+    """The classes that hold the true one in the share `level` of rows like the training rows, the likeliest first."""
+
+    level: float
+    labels: list[str]
+
+
+class Novelty(BaseModel):
+    """Whether the row has a value that no training row reaches, and in which fields."""
+
+    is_new: bool
+    fields: list[str]
+
+
 class Prediction(BaseModel):
     """The answer for one row."""
 
@@ -29,6 +43,10 @@ class Prediction(BaseModel):
     """The predicted class; the generated module has an enum `Label` of all."""
     probabilities: dict[str, float] | None = None
     """Of every class, where there are more than two."""
+    interval: Interval | None = None
+    """Where it was asked for."""
+    novelty: Novelty | None = None
+    """With the interval."""
     model: str
     version: str
     request_id: str

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from serving import explain
+from serving import explain, uncertainty
 from serving.openapi_schemas import Schema, listed, ref
 from serving.rows import MAX_ROWS
 
@@ -28,6 +28,13 @@ BUDGET: Schema = {
     },
 }
 
+INTERVAL: Schema = {
+    "name": "interval",
+    "in": "query",
+    "description": "Ask for the classes that hold the true one in this share of rows, and for what of the row is new.",
+    "schema": {"type": "string", "pattern": f"^{uncertainty.LEVEL}$", "examples": ["0.9"]},
+}
+
 
 def operations(names: Sequence[str], example: Mapping[str, Any]) -> dict[tuple[str, str], Schema]:
     """Every operation by method and path.
@@ -41,7 +48,7 @@ def operations(names: Sequence[str], example: Mapping[str, Any]) -> dict[tuple[s
     records = {"dataframe_records": [dict(example)]}
     found = [
         _post("/predict", "Rows", "Predict one row, or a list of them", _rows(MAX_ROWS), _answers("Prediction"),
-              example),
+              example, INTERVAL),
         _post("/explain", "Rows", "Say what each field adds to the probability", _rows(explain.MAX_ROWS),
               _answers("Explanation"), example, BUDGET),
         *(

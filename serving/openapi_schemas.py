@@ -148,16 +148,24 @@ def prediction(classes: list[str], binary: bool) -> Schema:
         "label": {"enum": classes, "description": "The predicted class."},
         **ANSWERED_BY,
     }
+    fields["interval"] = {
+        **message(level=SHARE, labels=listed({"enum": classes}, minItems=1)),
+        "description": "With `?interval=`: the classes that hold the true one in that share of rows.",
+    }
+    fields["novelty"] = {
+        **message(is_new={"type": "boolean"}, fields=listed(TEXT)),
+        "description": "With `?interval=`: the fields whose value no training row reaches.",
+    }
     if not binary:
         fields["probabilities"] = {**message(**dict.fromkeys(classes, SHARE)), "description": "Of every class."}
-    return message(**fields)
+    return message(("interval", "novelty"), **fields)
 
 
 def explanation(classes: list[str], binary: bool) -> Schema:
     """One row's answer of `/explain`."""
     predicted = prediction(classes, binary)["properties"]
     return message(
-        **{name: schema for name, schema in predicted.items() if name != "probabilities"},
+        **{name: schema for name, schema in predicted.items() if name not in ("probabilities", "interval", "novelty")},
         explained={"enum": classes, "description": "The class whose probability is explained."},
         unit={"const": "probability"},
         baseline=described(SHARE, "The mean probability of the background rows."),

@@ -57,9 +57,10 @@ def model_card(contract: Contract, metrics: Mapping[str, Any]) -> str:
         (
             "A calibration slope below 1: they are too extreme. An intercept above 0: they are too low on the whole."
             " A 90 % prediction set is promised to hold the true class in 90 % of rows like those trained on."
+            " A new row has a value that no training row reaches."
         ),
         _table(
-            ["rows of", "calibration slope", "intercept", "in the 90 % set", "classes in it"],
+            ["rows of", "calibration slope", "intercept", "in the 90 % set", "classes in it", "new rows"],
             (
                 [f"{contract.training_site}, held out", *_reliability(test)],
                 *([f"{site}, never seen", *_reliability(figures)] for site, figures in metrics["external"].items()),
@@ -173,9 +174,11 @@ def _row(figures: Mapping[str, Any]) -> list[object]:
 def _reliability(figures: Mapping[str, Any]) -> list[str]:
     line = [_interval(figures, name) for name in ("calibration_slope", "calibration_intercept")]
     held = figures.get("conformal", {}).get("0.90")
+    new = f"{figures['new']:.0%}"
     if held is None:
-        return [*line, "–", "–"]
-    return [*line, f"{held['coverage']:.3f} ({held['low']:.3f} to {held['high']:.3f})", f"{held['classes']:.2f}"]
+        return [*line, "–", "–", new]
+    coverage = f"{held['coverage']:.3f} ({held['low']:.3f} to {held['high']:.3f})"
+    return [*line, coverage, f"{held['classes']:.2f}", new]
 
 
 def _interval(figures: Mapping[str, Any], name: str) -> str:

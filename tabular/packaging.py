@@ -20,6 +20,7 @@ from tabular.candidates import build
 from tabular.contract import Contract, served_contract
 from tabular.model_card import model_card
 from tabular.nesting import Optimism
+from tabular.novelty import covered, share_new
 from tabular.scoring import Scored
 from tabular.tensors import to_classes, to_tensor
 
@@ -76,7 +77,13 @@ def package(
     features, truth = to_tensor(contract, train), to_classes(contract, train)
     model = build(contract, chosen.family, chosen.parameters, seed).fit(features, truth)
     onnx = export.to_onnx(model, features.shape[1])
+    known = covered(contract, train)
     limits = conformal.limits(truth, np.array(chosen.probabilities))
+
+    def evaluated(rows: pd.DataFrame) -> dict[str, Any]:
+        figures = evaluation.evaluate(contract, onnx, threshold, rows, seed, limits)
+        return {**figures, "new": share_new(known, rows)}
+
     metrics = {
         "candidate": chosen.name,
         "family": chosen.family,
@@ -89,18 +96,18 @@ def package(
         "validation": {name: None if math.isnan(value) else value for name, value in chosen.metrics.items()},
         **({"optimism": dataclasses.asdict(optimism)} if optimism else {}),
         "training_rows": len(train),
-        "test": evaluation.evaluate(contract, onnx, threshold, test, seed, limits),
+        "test": evaluated(test),
         "segments": evaluation.evaluate_segments(contract, onnx, threshold, test, seed),
-        "external": {
-            site: evaluation.evaluate(contract, onnx, threshold, rows, seed, limits) for site, rows in external.items()
-        },
+        "external": {site: evaluated(rows) for site, rows in external.items()},
         "importance": evaluation.importance(contract, onnx, train, seed),
         "ablation": ablation(contract, onnx, test, seed),
     }
     content = {
         "model.onnx": onnx,
         "contract.json": to_json(served_contract(contract)),
-        "serving.json": to_json({**_serving(contract, onnx, threshold, train, seed), "conformal": limits}),
+        "serving.json": to_json(
+            {**_serving(contract, onnx, threshold, train, seed), "conformal": limits, "covered": known}
+        ),
         "reference.parquet": reference(contract, onnx, train),
         "metrics.json": to_json(metrics),
         "model_card.md": model_card(contract, metrics).encode(),

@@ -154,6 +154,8 @@ def test_the_reference_by_keyboard(served: Served, browser: Browser) -> None:
     browser.press(*ENTER)
     assert browser.value("document.getElementById('post_predict').open")
     browser.press(*TAB)
+    assert browser.value(FOCUSED) == "post_predict-interval"
+    browser.press(*TAB)
     assert browser.value(FOCUSED) == "post_predict-body"
     for _ in range(3):
         browser.press(*TAB)
