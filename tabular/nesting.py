@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,16 +12,8 @@ import numpy.typing as npt
 from tabular.candidates import build
 from tabular.contract import Contract
 from tabular.metrics import Classes, rounded
-from tabular.scoring import Scored, choose, fold_score, score_candidate
+from tabular.scoring import Inner, Scored, choose, fold_score, score_candidate
 from tabular.training_config import BASELINES, Candidate, Nested, Validation
-
-
-@dataclass(frozen=True, slots=True)
-class Inner:
-    """A candidate as it was tuned without an outer fold, and its score on that fold."""
-
-    scored: Scored = field(repr=False)
-    outer: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +56,17 @@ def inner_scores(
         best = score_candidate(contract, known, labels, name, candidate, space, inside, metric, seed, jobs)
         model = build(contract, best.family, best.parameters, seed).fit(known, labels)
         score = fold_score(metric, truth[test], np.asarray(model.predict_proba(features[test]), dtype=np.float64))
-        found.append(Inner(replace(best, probabilities=[], nested=[]), rounded(score)))
+        found.append(
+            Inner(
+                name=name,
+                family=best.family,
+                complexity=best.complexity,
+                parameters=best.parameters,
+                mean=best.mean,
+                standard_error=best.standard_error,
+                outer=rounded(score),
+            )
+        )
     return found
 
 
@@ -73,9 +75,6 @@ def optimism(scores: Sequence[Scored], chosen: Scored, metric: str) -> Optimism 
     taking_part = [score for score in scores if score.family not in BASELINES]
     if not all(score.nested for score in taking_part):
         return None
-    outer = []
-    for fold in zip(*(score.nested for score in taking_part), strict=True):
-        best = choose([inner.scored for inner in fold], metric)
-        outer.append(next(inner for inner in fold if inner.scored.name == best.name))
+    outer = [choose(fold, metric) for fold in zip(*(score.nested for score in taking_part), strict=True)]
     nested = rounded(float(np.mean([inner.outer for inner in outer])))
-    return Optimism(chosen.mean, nested, [inner.scored.name for inner in outer])
+    return Optimism(chosen.mean, nested, [inner.name for inner in outer])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,21 @@ from tabular.metrics import Classes, Floats, brier, measure, roc_auc, rounded, r
 from tabular.training_config import BASELINES, Candidate, Cost, Family, Validation
 
 LOGGER = logging.getLogger(__name__)
+Tried = TypeVar("Tried", "Scored", "Inner")
 HIGHER_IS_BETTER = frozenset({"roc_auc"})
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """A candidate as it was tuned without an outer fold, and its score on that fold."""
+
+    name: str
+    family: Family
+    complexity: int
+    parameters: Parameters
+    mean: float
+    standard_error: float
+    outer: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +53,8 @@ class Scored:
     """Out-of-fold probabilities, (rows, classes), averaged over the repeats."""
     splits: int
     """Folds of one repeat."""
-    nested: list[Any] = field(default_factory=list, repr=False)
-    """`nesting.Inner` per outer fold; empty where nested cross-validation was not asked for."""
+    nested: list[Inner] = field(default_factory=list, repr=False)
+    """One per outer fold; empty where nested cross-validation was not asked for."""
 
 
 def score_candidate(
@@ -132,7 +146,7 @@ def corrected_standard_error(folds: Sequence[float], splits: int) -> float:
     return float(np.sqrt((1 / len(folds) + 1 / (splits - 1)) * np.var(folds, ddof=1)))
 
 
-def choose(scores: Sequence[Scored], metric: str) -> Scored:
+def choose(scores: Sequence[Tried], metric: str) -> Tried:
     """One-standard-error rule: the simplest candidate within one standard error of the best (Breiman et al. 1984).
 
     Of equally simple ones the better, then the first by name, so that the choice never depends on the order.

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 
 from tabular.choosing import make_choice
-from tabular.nesting import Inner, Optimism, inner_scores, optimism
-from tabular.scoring import Scored, score_candidate
+from tabular.nesting import Optimism, inner_scores, optimism
+from tabular.scoring import Inner, Scored, score_candidate
 from tabular.training_config import Candidate, Nested, Space, TrainingConfig, Validation
 from tests.unit.tabular.conftest import Data
 
@@ -21,7 +22,7 @@ def scored(name: str, mean: float, family: str = "logistic", nested: list[Inner]
 
 
 def inner(name: str, mean: float, outer: float) -> Inner:
-    return Inner(scored(name, mean), outer)
+    return Inner(name, "logistic", 1, {}, mean, 0.0, outer)
 
 
 def test_each_outer_fold_is_scored_by_what_was_chosen_without_it() -> None:
@@ -30,6 +31,13 @@ def test_each_outer_fold_is_scored_by_what_was_chosen_without_it() -> None:
     shares = scored("shares", 0.01, "class_shares", [inner("shares", 0.0, 0.0)] * 2)
     assert optimism([first, second, shares], first, "log_loss") == Optimism(0.30, 0.40, ["first", "second"])
     assert Optimism(0.30, 0.40, []).difference == pytest.approx(0.1)
+
+
+def test_what_a_store_gives_back_is_what_it_was_given() -> None:
+    """ZenML writes dataclasses as JSON and reads them by their annotations; a field of `Any` comes back as a dict."""
+    before = scored("first", 0.30, nested=[inner("first", 0.2, 0.41)])
+    adapter = TypeAdapter(Scored)
+    assert adapter.validate_json(adapter.dump_json(before)) == before
 
 
 def test_without_nested_folds_nothing_is_said_of_optimism() -> None:
