@@ -172,15 +172,18 @@ def takes_pushes(scheme: str, uri: str, line: str) -> str:
     return f"{uri} takes images"
 
 
-def _ask(api: Any, context: str | None, method: str, path: str, body: Any = None) -> Any:
+def _ask(api: Any, context: str | None, method: str, path: str, body: Any = None, response_type: str = "object") -> Any:
     """What the API server answers; nothing where there is no such thing."""
     try:
         return api.call_api(
             path,
             method,
-            header_params={"Accept": "application/json", "Content-Type": "application/json"},
+            header_params={
+                "Accept": "application/json" if response_type == "object" else "*/*",
+                "Content-Type": "application/json",
+            },
             body=body,
-            response_type="object",
+            response_type=response_type,
             auth_settings=["BearerToken"],
             _return_http_data_only=True,
             _request_timeout=TIMEOUT,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +16,9 @@ Object = Mapping[str, Any]
 AGAIN = "the same command again: steps that ended well come from the cache"
 BUILDS = "make platform-up builds and pushes the image"
 UNPULLED = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
+TAIL = 40
+"""Lines of a log that are looked at; a traceback's last ones name the error."""
+ERROR = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Refused|Unreachable)\b: ")
 STOPPED = {
     "EvictionByEvictionAPI": "was evicted, as when a node is emptied",
     "PreemptionByScheduler": "had to make room for a pod of higher priority",
@@ -81,10 +84,28 @@ def ended(run: str, step: str, since: datetime) -> Ended | None:
     events = f"{where}/events?fieldSelector={quote('involvedObject.kind=Pod,type=Warning')}"
     try:
         api = _kubernetes_api(context)
-        found = end_of((_ask(api, context, "GET", pods) or {"items": []})["items"], stack)
-        return found or never_began((_ask(api, context, "GET", events) or {"items": []})["items"], step, since)
+        found = (_ask(api, context, "GET", pods) or {"items": []})["items"]
+        said = never_began((_ask(api, context, "GET", events) or {"items": []})["items"], step, since)
+        return end_of(found, stack) or said or _last_words(api, context, where, found)
     except Failure:
         return None
+
+
+def _last_words(api: Any, context: str | None, where: str, pods: Sequence[Object]) -> Ended | None:
+    """What the newest pod wrote last: one that fails before its step begins has nobody else to tell."""
+    for pod in sorted(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), reverse=True):
+        name = pod["metadata"]["name"]
+        text = _ask(api, context, "GET", f"{where}/pods/{name}/log?tailLines={TAIL}", response_type="str")
+        if text and (words := last_error(text)):
+            return Ended(f"its pod failed before it began: {words}", AGAIN)
+    return None
+
+
+def last_error(log: str) -> str:
+    """The error that a log ends with, in one line; nothing where it ends with none."""
+    lines = log.rstrip().splitlines()
+    starts = [number for number, line in enumerate(lines) if ERROR.match(line)]
+    return _line(" ".join(lines[starts[-1] :])) if starts else ""
 
 
 def _where() -> tuple[str | None, str, str] | None:

@@ -41,11 +41,11 @@ def ended(process: subprocess.Popen[str]) -> Done:
 
 
 def at_work(process: subprocess.Popen[str]) -> bool:
-    """Whether the pod of the second step runs; whoever has ended is not waited for."""
+    """Whether the second step has begun; whoever has ended is not waited for."""
     assert process.poll() is None, process.communicate()
-    selector = "step_name=second,pipeline=two-steps"
-    running = "--field-selector=status.phase=Running"
-    return bool(kubectl("get", "pods", "--namespace", MODELS, "--selector", selector, running, "--output", "name"))
+    selector = ("--namespace", MODELS, "--selector", "step_name=second,pipeline=two-steps")
+    running = kubectl("get", "pods", *selector, "--field-selector=status.phase=Running", "--output", "name").split()
+    return any("has started" in kubectl("logs", "--namespace", MODELS, pod) for pod in running)
 
 
 def steps_image(platform: Settings) -> str:

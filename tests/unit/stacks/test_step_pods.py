@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stacks.step_pods import AGAIN, BUILDS, end_of, never_began, waits_in_vain
+from stacks.step_pods import AGAIN, BUILDS, end_of, last_error, never_began, waits_in_vain
 
 SINCE = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 POD = "3f2a9c1e-package-model-training-x7k2p"
@@ -176,3 +176,19 @@ def test_a_pod_that_waits_in_vain(found: dict[str, Any], cause: str) -> None:
 def test_a_pod_that_is_on_its_way_is_left_alone() -> None:
     assert waits_in_vain(waiting("ContainerCreating")) is None
     assert waits_in_vain(pod({"phase": "Pending"})) is None
+
+
+LOG = """\
+│   364 │   │   │   raise EndpointConnectionError(endpoint_url=request.url, er │
+╰──────────────────────────────────────────────────────────────────────────────╯
+EndpointConnectionError: Could not connect to the endpoint URL:
+"http://10.250.0.1:30707/tabular/zenml/code_uploads/be8924c3.tar.gz"
+"""
+
+
+def test_a_log_that_ends_with_an_error_has_the_reason() -> None:
+    assert last_error(LOG) == (
+        "EndpointConnectionError: Could not connect to the endpoint URL: "
+        '"http://10.250.0.1:30707/tabular/zenml/code_uploads/be8924c3.tar.gz"'
+    )
+    assert not last_error("Step second has started.\n")
