@@ -83,7 +83,7 @@ def evaluate_segments(
     """Figures per segment of the contract, e.g. `sex: male`; segments too small or of one class say only their size."""
     found: dict[str, dict[str, Any]] = {}
     for name, segment in contract.segments.items():
-        for label, members in _segment_rows(contract, segment.feature, segment.edges, rows).items():
+        for label, members in segment_rows(contract, segment.feature, segment.edges, rows).items():
             part = rows[members]
             seen: dict[str, Any] = {"rows": len(part)}
             if len(part) >= SMALLEST_SEGMENT and part[contract.target.column].nunique() > 1:
@@ -135,7 +135,8 @@ def _shuffled(features: npt.NDArray[np.float32], column: int, draw: np.random.Ge
     return copy
 
 
-def _segment_rows(contract: Contract, feature: str, edges: list[float], rows: pd.DataFrame) -> Mapping[str, pd.Series]:
+def segment_rows(contract: Contract, feature: str, edges: list[float], rows: pd.DataFrame) -> Mapping[str, pd.Series]:
+    """Which rows belong to each part of a segment: a code, a value, or a range between two edges."""
     column, spec = rows[feature], contract.features[feature]
     if not edges:
         if spec.codes:

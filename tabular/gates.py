@@ -11,6 +11,7 @@ import numpy as np
 from project.errors import Refused
 from tabular.behaviour import Observation
 from tabular.metrics import Floats
+from tabular.segment_gaps import Gap
 from tabular.training_config import ChampionRule, GateSettings, MetricBound
 
 
@@ -43,6 +44,7 @@ class Evidence:
     parity_difference: float
     baselines: Mapping[str, tuple[float, float]]
     """Baseline to the mean by which the challenger is better on the same folds, and its standard error."""
+    gaps: Sequence[Gap]
     behaviour: Sequence[Observation]
     model_bytes: int
     model_nodes: int
@@ -53,6 +55,7 @@ def judge(evidence: Evidence, settings: GateSettings, seed: int) -> list[Verdict
     return [
         *minimum_quality(evidence.validation, settings.minimum_quality),
         *better_than_baselines(evidence.baselines),
+        *(narrow_gap(gap) for gap in evidence.gaps),
         not_worse_than_champion(evidence.challenger_loss, evidence.champion_loss, settings.champion, seed),
         parity(evidence.parity_difference, settings.maximum_parity_difference),
         *behaviour(evidence.behaviour),
@@ -80,6 +83,17 @@ def better_than_baselines(gains: Mapping[str, tuple[float, float]]) -> list[Verd
         Verdict(f"better than {name}", gain > error, f"by {gain:.4f} a fold, standard error {error:.4f}")
         for name, (gain, error) in gains.items()
     ]
+
+
+def narrow_gap(gap: Gap) -> Verdict:
+    """Fail when a gap between two parts of a segment is larger than allowed by more than chance explains."""
+    low, high = gap.interval
+    return Verdict(
+        f"{gap.metric} by {gap.segment}",
+        low <= gap.at_most,  # NaN compares false
+        f"{gap.worst} ({gap.rows[1]} rows) {gap.value:.3f} behind {gap.best} ({gap.rows[0]} rows),"
+        f" 95 % interval {low:.3f} to {high:.3f}, whose lower end may be {gap.at_most:g}",
+    )
 
 
 def not_worse_than_champion(challenger: Floats, champion: Floats | None, rule: ChampionRule, seed: int) -> Verdict:

@@ -12,6 +12,8 @@ from tabular.choosing import Choice
 from tabular.contract import Contract
 from tabular.evaluation import ChampionLoss
 from tabular.gates import Evidence, Verdicts, judge
+from tabular.segment_gaps import segment_gaps
+from tabular.tensors import to_classes
 from tabular.training_config import GateSettings
 
 
@@ -35,6 +37,15 @@ def judge_bundle(
         champion_loss=None if champion.per_row is None else np.array(champion.per_row),
         parity_difference=parity_difference,
         baselines=choice.baselines,
+        gaps=segment_gaps(
+            contract,
+            train,
+            to_classes(contract, train),
+            np.array(choice.chosen.probabilities),
+            choice.threshold,
+            settings.segment_gaps,
+            seed,
+        ),
         behaviour=observe(contract, lambda rows: export.predict(onnx, rows), train, choice.threshold),
         model_bytes=size,
         model_nodes=nodes,

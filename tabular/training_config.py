@@ -163,6 +163,13 @@ class MetricBound(Strict):
         return self
 
 
+class GapBound(Strict):
+    """The largest gap of a validation metric between two parts of a segment that may still serve."""
+
+    metric: Literal["sensitivity", "specificity", "balanced_accuracy", "accuracy", "roc_auc", "brier", "log_loss"]
+    at_most: Annotated[float, Field(ge=0)]
+
+
 class ChampionRule(Strict):
     """A challenger may be worse than the champion by no more than noise explains."""
 
@@ -174,6 +181,8 @@ class GateSettings(Strict):
     """What a challenger must prove before it may serve."""
 
     minimum_quality: list[MetricBound]
+    segment_gaps: list[GapBound] = []
+    """Without any the gate is off."""
     champion: ChampionRule
     maximum_parity_difference: Annotated[float, Field(gt=0)]
     maximum_model_bytes: Annotated[int, Field(gt=0)]

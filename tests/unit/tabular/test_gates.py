@@ -42,6 +42,7 @@ GOOD = Evidence(
     champion_loss=None,
     parity_difference=1e-7,
     baselines={},
+    gaps=[],
     behaviour=[Observation("age +10", passed=True, reason="age +10: risk +0.020 on average, at least 0")],
     model_bytes=900,
     model_nodes=9,
