@@ -51,6 +51,7 @@ class Cluster:
 @pytest.fixture(scope="module")
 def cluster(variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     found = Cluster(Project.copy(tmp_path_factory.mktemp("cluster")), variables)
+    found.run("down", "--stack", "minikube")  # what an earlier journey left would be a version to go back to
     yield found
     found.run("down", "--stack", "minikube")
 
