@@ -15,6 +15,7 @@ from tracking.names import Artifact
 
 def training(session: Session, outputs: Mapping[str, Any]) -> dict[str, Any]:
     """Data checks, leaderboard, verdicts and promotion of a training run; its pages saved under `reports/`."""
+    from tabular.full_card import full_card
     from tabular.model_card import to_html
 
     checks = outputs[f"check_rows.{Artifact.DATA_CHECKS}"].load()
@@ -22,9 +23,10 @@ def training(session: Session, outputs: Mapping[str, Any]) -> dict[str, Any]:
     bundle = outputs[f"package_model.{Artifact.BUNDLE}"].load()
     folder = REPORTS / session.contract.name
     docs = _save_page(outputs[f"check_rows.{Artifact.DATA_DOCS}"], folder / "data_checks.html")
-    card = folder / "model_card.html"
-    card.write_text(to_html(bundle.content["model_card.md"].decode()), encoding="utf-8")
     promotion = outputs[f"promote.{Artifact.PROMOTION}"].load()
+    card, text = folder / "model_card.html", full_card(session.contract, bundle, promotion.version)
+    card.write_text(to_html(text), encoding="utf-8")
+    card.with_suffix(".md").write_text(text, encoding="utf-8")
     return {
         "dataset": session.contract.name,
         "stack": session.stack,

@@ -27,6 +27,13 @@ class Source(Strict):
     citation: str
 
 
+class Use(Strict):
+    """What a model of this data is meant for, for its card."""
+
+    intended: str = ""
+    not_for: str = ""
+
+
 class Reading(Strict):
     """How the files are written; the defaults are those of a plain CSV with a header."""
 
@@ -71,6 +78,7 @@ class Contract(Strict):
     title: str
     description: str = ""
     source: Source
+    use: Use = Use()
     reading: Reading = Reading()
     target: Target
     features: Annotated[dict[str, Feature], Field(min_length=1)]

@@ -27,7 +27,7 @@ def model_card(contract: Contract, metrics: Mapping[str, Any]) -> str:
             " Made to support a decision by a person who knows its limits, not to take it."
         ),
         "## Model",
-        _table(
+        table(
             ["candidate", "parameters", "cross-validated loss", "standard error"],
             (
                 [
@@ -46,7 +46,7 @@ def model_card(contract: Contract, metrics: Mapping[str, Any]) -> str:
             " With 95 % bootstrap intervals;"
             " 'majority' is the accuracy of always giving the most frequent answer."
         ),
-        _table(
+        table(
             ["rows of", "n", "AUC", "Brier", "accuracy", "balanced accuracy", "majority"],
             (
                 [f"{contract.training_site}, held out", *_row(test)],
@@ -59,7 +59,7 @@ def model_card(contract: Contract, metrics: Mapping[str, Any]) -> str:
             " A 90 % prediction set is promised to hold the true class in 90 % of rows like those trained on."
             " A new row has a value that no training row reaches."
         ),
-        _table(
+        table(
             ["rows of", "calibration slope", "intercept", "in the 90 % set", "classes in it", "new rows"],
             (
                 [f"{contract.training_site}, held out", *_reliability(test)],
@@ -69,7 +69,7 @@ def model_card(contract: Contract, metrics: Mapping[str, Any]) -> str:
         *(
             [
                 "## Segments of the held-out rows",
-                _table(
+                table(
                     ["segment", "n", "AUC", "balanced accuracy"],
                     (
                         [
@@ -86,10 +86,10 @@ def model_card(contract: Contract, metrics: Mapping[str, Any]) -> str:
         ),
         "## What it looks at",
         "Rise of the log loss when a feature is shuffled among the training rows.",
-        _table(["feature", "importance"], ([name, _figure(value)] for name, value in metrics["importance"].items())),
+        table(["feature", "importance"], ([name, _figure(value)] for name, value in metrics["importance"].items())),
         *_missing(metrics["ablation"]),
         "## Inputs",
-        _table(
+        table(
             ["field", "meaning", "allowed", "may be missing"],
             (
                 [name, f.description + (f" ({f.unit})" if f.unit else ""), allowed(f), "yes" if f.nullable else "no"]
@@ -130,7 +130,7 @@ def _missing(ablation: Mapping[str, Mapping[str, Any]]) -> list[str]:
             " as it is: rise of the log loss with its 95 % bootstrap interval, and change of the AUC. An interval"
             " that holds 0 says that so few rows can not tell the cost from none."
         ),
-        _table(
+        table(
             ["without", "log loss", "AUC"],
             (
                 [
@@ -193,6 +193,7 @@ def _figure(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table; a bar within a cell is no border."""
     lines = [header, ["--"] * len(header), *rows]
     return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)

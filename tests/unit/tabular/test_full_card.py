@@ -1,0 +1,80 @@
+"""The card of a version: origin, use, commands, and reporting items ticked where a section answers them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import replace
+
+import pytest
+from click.testing import CliRunner
+
+from cli.main import cli
+from tabular.full_card import HEADING, full_card
+from tabular.packaging import Packaged
+from tabular.tripod import ITEMS, Item, answered
+from tests.unit.tabular.conftest import Data
+
+PROVENANCE = {"commit": "c" * 40, "created": "2026-01-02T03:04:05+00:00", "zenml_run": "run", "data_md5": "d.dir"}
+
+
+@pytest.fixture(scope="module")
+def card(heart: Data, heart_packaged: Packaged) -> str:
+    return full_card(heart.contract, heart_packaged.with_provenance(PROVENANCE), "v7")
+
+
+def test_every_main_item_is_there_once() -> None:
+    assert sorted({int(re.match(r"\d+", item.number)[0]) for item in ITEMS}) == list(range(1, 28))  # type: ignore[index]
+    assert len({item.number for item in ITEMS}) == len(ITEMS) == 52
+    assert all((item.place is None) == bool(item.reason) for item in ITEMS)
+
+
+def test_a_tick_needs_the_section_it_names() -> None:
+    items = [Item("1", "a", ""), Item("2", "b", "Figures"), Item("3", "c", "Costs"), Item("4", "d", None, "none")]
+    assert [(item.number, done, place) for item, done, place in answered(["Figures"], items)] == [
+        ("1", True, "above"),
+        ("2", True, "Figures"),
+        ("3", False, "this card has no section 'Costs'"),
+        ("4", False, "none"),
+    ]
+
+
+def test_items_of_the_card(card: str) -> None:
+    assert "36 of 52 are answered;" in card
+    assert "| 14 | fairness | ✓ | Segments of the held-out rows |" in card
+    assert "| 17 | ethical approval | – | that of the people who collected the data: see Data |" in card
+    assert "has no section" not in card
+
+
+def test_a_model_without_segments_does_not_claim_fairness(penguins: Data, penguins_packaged: Packaged) -> None:
+    bundle = penguins_packaged.bundle
+    text = re.sub(r"## Segments.*?(?=## What)", "", bundle.content["model_card.md"].decode(), flags=re.DOTALL)
+    without = replace(bundle, content={**bundle.content, "model_card.md": text.encode()})
+    found = full_card(penguins.contract, without, "v1")
+    assert "| 14 | fairness | – | this card has no section 'Segments of the held-out rows' |" in found
+
+
+def test_the_version_and_where_it_comes_from(card: str, heart_packaged: Packaged) -> None:
+    assert f"| bundle digest | {heart_packaged.bundle.digest} |" in card
+    assert "| version | heart_disease v7 |" in card
+    assert f"| commit | {'c' * 40} |" in card
+    assert "| data, DVC | d.dir |" in card
+
+
+def test_the_use_it_is_meant_for(card: str, penguins: Data, penguins_packaged: Packaged) -> None:
+    assert "- Not for: Diagnosis, triage or treatment of anyone" in card
+    assert "- Meant for: Not stated in the contract." in full_card(penguins.contract, penguins_packaged.bundle, "v1")
+
+
+def test_the_commands_are_commands(card: str) -> None:
+    commands = re.findall(r"`python run\.py ([^`]+)`", card)
+    assert len(commands) == 5
+    for command in commands:
+        done = CliRunner().invoke(cli, [*shlex.split(command), "--help"])
+        assert done.exit_code == 0, command
+
+
+def test_the_bundle_s_own_card_comes_first(card: str, heart_packaged: Packaged) -> None:
+    own = heart_packaged.bundle.content["model_card.md"].decode().rstrip()
+    assert card.startswith(own)
+    assert HEADING.findall(card)[-4:] == ["Use", "Version", "Check these figures", "Reporting items (TRIPOD+AI)"]
