@@ -1,4 +1,4 @@
-"""`kubectl apply -k k8s/overlays/minikube` in a namespace of its own, and the request that the page shows."""
+"""`kubectl apply -k` of an overlay in a namespace of its own, and the request that the page shows."""
 
 from __future__ import annotations
 
@@ -18,26 +18,35 @@ from tests.cluster.conftest import kubectl
 from tests.served import HOST, REFERENCE, free_port, until
 
 pytestmark = pytest.mark.cluster
-NAMESPACE = "tests-without-zenml"
+LABEL = "app.kubernetes.io/name=model-service"
+
+
+@pytest.fixture(params=["minikube", "eks/advanced/seldon"])
+def overlay(request: pytest.FixtureRequest) -> str:
+    """One for each way in which the pods are made."""
+    return str(request.param)
 
 
 @pytest.fixture
-def namespace(platform: Settings) -> Iterator[str]:
+def namespace(platform: Settings, overlay: str) -> Iterator[str]:
     """A namespace under the restricted standard, gone afterwards."""
-    kubectl("create", "namespace", NAMESPACE)
+    name = f"tests-{overlay.replace('/', '-')}"
+    kubectl("create", "namespace", name)
     try:
-        kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
-        yield NAMESPACE
+        kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+        yield name
     finally:
-        kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+        kubectl("delete", "namespace", name, "--wait=false")
 
 
-def test_the_overlay_serves_the_reference_bundle_with_a_key_of_its_own(namespace: str, platform: Settings) -> None:
-    built = kubectl("kustomize", str(ROOT / "k8s" / "overlays" / "minikube"))
+def test_the_overlay_serves_the_reference_bundle_with_a_key_of_its_own(
+    namespace: str, overlay: str, platform: Settings
+) -> None:
+    built = kubectl("kustomize", str(ROOT / "k8s" / "overlays" / overlay))
     objects = built.replace("image: heart-model:dev", f"image: {image_name('serving', platform.registry)}")
     for _ in range(2):  # twice is as good as once
         kubectl("apply", "--namespace", namespace, "--filename", "-", stdin=objects)
-    kubectl("rollout", "status", "deployment/model-service", "--namespace", namespace, "--timeout", "120s")
+    until(lambda: _ready(namespace), seconds=120)
     secret = json.loads(kubectl("get", "secret", "model-keys", "--namespace", namespace, "--output", "json"))
     key, port = base64.b64decode(secret["data"]["key"]).decode(), free_port()
     command = ["kubectl", "port-forward", "--namespace", namespace, "svc/model-service", f"{port}:80"]
@@ -51,6 +60,16 @@ def test_the_overlay_serves_the_reference_bundle_with_a_key_of_its_own(namespace
             assert _ask(port, example["row"], {})[0] == 401
         finally:
             forward.terminate()
+
+
+def _ready(namespace: str) -> bool:
+    """Whether the Service has a pod to send requests to."""
+    listed = kubectl("get", "pods", "--namespace", namespace, "--selector", LABEL, "--output", "json")
+    return any(
+        condition["type"] == "Ready" and condition["status"] == "True"
+        for pod in json.loads(listed)["items"]
+        for condition in pod["status"].get("conditions", [])
+    )
 
 
 def _listens(port: int) -> bool:
