@@ -244,7 +244,9 @@ def test_a_killed_pod_takes_only_what_was_in_flight(trial: Trial) -> None:
     with trial.load() as found:
         victim = trial.pods()[0]["metadata"]["name"]
         kubectl("delete", "pod", victim, "--namespace", MODELS, "--grace-period=0", "--force")
-        until(lambda: sum(map(ready, trial.pods())) == 2)
+        # There may be more than two: the autoscaler takes minutes to let go of what it has made.
+        until(lambda: victim not in {pod["metadata"]["name"] for pod in trial.pods()})
+        until(lambda: sum(map(ready, trial.pods())) >= 2)
         found.more(200)
     assert len(found.failures) + len(found.refused) <= 16  # as many as there are clients
 
