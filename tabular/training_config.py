@@ -117,6 +117,13 @@ class Candidate(Strict):
         return self
 
 
+class Nested(Strict):
+    """Outer and inner folds of nested cross-validation (Cawley and Talbot 2010, J Mach Learn Res 11)."""
+
+    outer: Annotated[int, Field(ge=2)]
+    inner: Annotated[int, Field(ge=2)]
+
+
 class Validation(Strict):
     """Repeated stratified cross-validation."""
 
@@ -124,13 +131,6 @@ class Validation(Strict):
     repeats: Annotated[int, Field(ge=1)]
     nested: Nested | None = None
     """Chooses anew within each outer fold, to measure what choosing flatters."""
-
-
-class Nested(Strict):
-    """Outer and inner folds of nested cross-validation (Cawley and Talbot 2010, J Mach Learn Res 11)."""
-
-    outer: Annotated[int, Field(ge=2)]
-    inner: Annotated[int, Field(ge=2)]
 
 
 class Profiles(Strict):
