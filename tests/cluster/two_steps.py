@@ -64,13 +64,13 @@ def main() -> int:
     print("submitted", flush=True)
     try:
         finished = followed(run)
+        statuses = " ".join(f"{name}={found.status.value}" for name, found in sorted(finished.steps.items()))
+        print(statuses, finished.status, finished.steps["second"].outputs["sum"][0].load())
     except ProjectError as error:
         print(f"{type(error).__name__}: {error}")
         return 1
     finally:
         Client().delete_stack(NAME)  # a part that another stack uses is not changed by `stack apply`
-    statuses = " ".join(f"{name}={found.status.value}" for name, found in sorted(finished.steps.items()))
-    print(statuses, finished.status, finished.steps["second"].outputs["sum"][0].load())
     return 0
 
 
