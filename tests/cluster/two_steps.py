@@ -65,13 +65,14 @@ def main() -> int:
     try:
         finished = followed(run)
         statuses = " ".join(f"{name}={found.status.value}" for name, found in sorted(finished.steps.items()))
-        print(statuses, finished.status, finished.steps["second"].outputs["sum"][0].load())
+        code, said = 0, f"{statuses} {finished.status} {finished.steps['second'].outputs['sum'][0].load()}"
     except ProjectError as error:
-        print(f"{type(error).__name__}: {error}")
-        return 1
+        code, said = 1, f"{type(error).__name__}: {error}"
     finally:
+        Client().activate_stack("default")  # an active one can not be deleted
         Client().delete_stack(NAME)  # a part that another stack uses is not changed by `stack apply`
-    return 0
+    print(said)
+    return code
 
 
 if __name__ == "__main__":
