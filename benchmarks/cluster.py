@@ -183,6 +183,7 @@ def registry(environment: Mapping[str, str]) -> str:
 
 def main() -> None:
     """Measure everything and write the page."""
+    busy, _, _ = os.getloadavg()
     with tempfile.TemporaryDirectory(prefix="cluster-") as temporary:
         folder = Path(temporary) / "tree"
         shutil.copytree(ROOT, folder, ignore=LEFT_OUT)
@@ -197,7 +198,8 @@ def main() -> None:
         "# What it costs on a cluster\n\n"
         "Written by `python -m benchmarks.cluster`, each figure of one run.\n"
         f"{cpus} processors, {memory:.0f} GiB, {platform.system()} {platform.release()}, shared by cluster and\n"
-        "clients. Straight at a pod works where this machine reaches pods.\n\n"
+        f"clients; load average before it began: {busy:.1f}. Where it is above them, other work slows all.\n"
+        "Straight at a pod works where this machine reaches pods.\n\n"
         "| what | measured | by |\n|--|--|--|\n" + "\n".join(lines) + "\n",
         encoding="utf-8",
     )
