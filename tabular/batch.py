@@ -18,7 +18,7 @@ from pydantic import Field
 from project.errors import ConfigError, Refused
 from project.strict_yaml import Strict, did_you_mean
 from serving.columns import Column
-from tabular.batch_cells import CellReader, Reject
+from tabular.batch_cells import CellReader, Reject, cell
 from tabular.batch_chunks import Chunk, check_columns, open_rows
 from tabular.bundle import Bundle
 from tabular.contract import Reading
@@ -140,7 +140,8 @@ def _predict(bundle: Bundle, files: BatchFiles, settings: BatchSettings, output:
             if fits.size:
                 probabilities = model.run([OUTPUT], {INPUT: tensor})[0]
                 chosen = decide(probabilities.astype(np.float64), threshold)
-                labels.update(contract["classes"][index] for index in chosen.tolist())
+                counts = np.bincount(chosen, minlength=len(contract["classes"])).tolist()
+                labels.update({label: n for label, n in zip(contract["classes"], counts, strict=True) if n})
                 answers.write_batch(
                     _answers(schema, chunk, fits, files.keep, contract["classes"], probabilities, chosen)
                 )
@@ -169,8 +170,8 @@ def _tensor(
         cells = chunk.cells[reader.column.name]
         tensor[:, index], wrong = reader.read(cells)
         fits[wrong] = False
-        bad += [reader.reject(chunk.rows[position], cells[position]) for position in wrong]
-    return tensor[fits], np.flatnonzero(fits), bad
+        bad += [reader.reject(int(chunk.rows[position]), cell(cells, position)) for position in wrong]
+    return (tensor[fits] if bad else tensor), np.flatnonzero(fits), bad
 
 
 def _answers(
@@ -186,11 +187,14 @@ def _answers(
 
     # The endpoint's `probability`: of the positive class where there are two, else of the label.
     said = probabilities[:, 1] if len(classes) == 2 else probabilities[np.arange(len(chosen)), chosen]
-    positions = fits.tolist()
-    columns: list[Any] = [[chunk.rows[position] for position in positions]]
-    columns += [[chunk.cells[name][position] for position in positions] for name in keep]
-    columns += [[classes[index] for index in chosen.tolist()], said, *probabilities.T]
-    arrays = [pa.array(column, type=field.type) for column, field in zip(columns, schema, strict=True)]
+    whole = len(fits) == len(chunk.rows)
+    cells = [(chunk.cells[name], schema.field(name).type) for name in keep]
+    kept = [each if isinstance(each, pa.Array) else pa.array(each, kind) for each, kind in cells]
+    arrays = [pa.array(chunk.rows), *kept]
+    if not whole:
+        arrays = [array.take(pa.array(fits)) for array in arrays]
+    arrays += [pa.array(classes, pa.string()).take(pa.array(chosen))]
+    arrays += [pa.array(np.ascontiguousarray(column)) for column in (said, *probabilities.T)]
     return pa.record_batch(arrays, schema=schema)
 
 
@@ -212,7 +216,9 @@ def _writer(name: str, path: Path, schema: pa.Schema) -> Any:
     if is_parquet(name):
         import pyarrow.parquet as pq
 
-        return pq.ParquetWriter(path, schema)
+        texts = [field.name for field in schema if str(field.type) != "float" and field.name != ROW]
+        # Nearly all figures differ, so a dictionary of them is wasted time; numbers of rows are a step apart.
+        return pq.ParquetWriter(path, schema, use_dictionary=texts, column_encoding={ROW: "DELTA_BINARY_PACKED"})
     import pyarrow.csv
 
     return pyarrow.csv.CSVWriter(path, schema)

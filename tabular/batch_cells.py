@@ -9,16 +9,26 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from serving.columns import INTEGER_MAX, Column
 from serving.problems import Violation
+from tabular.batch_arrays import Found, read_array
 from tabular.cells import FALSE, TRUE
 
 REMEMBERED = 10_000
 """Distinct cells of a column whose number is kept; a column of free text must not fill the memory."""
+Cells = Any
+"""Of one column: a sequence of what the cells hold, or an Arrow array (which has no types of its own)."""
+
+
+def cell(cells: Cells, position: int) -> object:
+    """One of them, as Python has it."""
+    found = cells[position]
+    return found if isinstance(cells, Sequence) else found.as_py()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,25 +57,33 @@ class CellReader:
         self._codes = [code for code in column.missing if not isinstance(code, str)]
         self._is_number = column.type in ("number", "integer")
 
-    def read(self, cells: Sequence[object]) -> tuple[npt.NDArray[np.float64], list[int]]:
+    def read(self, cells: Cells) -> tuple[npt.NDArray[np.float64], list[int]]:
         """Numbers of the cells, shape (cells,), missing ones NaN; and the positions of those that do not fit."""
+        found = None if isinstance(cells, Sequence) else read_array(self.column, cells, self._number)
+        numbers, sure = self._one_by_one(cells) if found is None else found
+        bad = []
+        if not sure.all():
+            numbers = np.array(numbers)  # what was stored is not to be written to
+        for position in np.flatnonzero(~sure).tolist():
+            number = self._number(cell(cells, position))
+            if number is None:
+                bad.append(position)
+            numbers[position] = math.nan if number is None else number
+        return numbers, bad
+
+    def _one_by_one(self, cells: Cells) -> Found:
+        """Numbers within their range, by the short cut."""
         numbers = np.full(len(cells), np.nan)
         if self._is_number:
-            for position, cell in enumerate(cells):
+            for position, each in enumerate(cells if isinstance(cells, Sequence) else cells.to_pylist()):
                 try:
-                    numbers[position] = math.nan if isinstance(cell, bool) else float(cell)  # type: ignore[arg-type]
+                    numbers[position] = math.nan if isinstance(each, bool) else float(each)
                 except (TypeError, ValueError):
                     continue
         sure = (numbers >= self.column.low) & (numbers <= self.column.high) & ~np.isin(numbers, self._codes)
         if self.column.type == "integer":
             sure &= (numbers == np.floor(numbers)) & (np.abs(numbers) <= INTEGER_MAX)
-        bad = []
-        for position in np.flatnonzero(~sure).tolist():
-            number = self._number(cells[position])
-            if number is None:
-                bad.append(position)
-            numbers[position] = math.nan if number is None else number
-        return numbers, bad
+        return numbers, sure
 
     def reject(self, row: int, cell: object) -> Reject:
         """What a client would be told of this cell."""

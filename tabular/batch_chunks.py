@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import IO, TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
 from project.errors import Refused
 from project.strict_yaml import did_you_mean
-from tabular.batch_cells import Reject
+from tabular.batch_cells import Cells, Reject
 from tabular.contract import Reading
 from tabular.files import is_parquet, opened
 from tabular.sniffing import DELIMITERS, header
@@ -25,9 +28,9 @@ if TYPE_CHECKING:
 class Chunk:
     """Some rows of a file, by column."""
 
-    rows: Sequence[int]
+    rows: npt.NDArray[np.int64]
     """Number of each row, counted from 1."""
-    cells: dict[str, Sequence[object]]
+    cells: dict[str, Cells]
     broken: list[Reject]
     """Rows between them that have too many or too few cells."""
 
@@ -110,8 +113,8 @@ def _parquet(file: IO[bytes], path: str, size: int) -> RowFile:
     def chunks() -> Iterator[Chunk]:
         first = 1
         for batch in stored.iter_batches(batch_size=size):
-            cells: dict[str, Sequence[object]] = {name: batch[name].to_pylist() for name in schema.names}
-            yield Chunk(range(first, first + batch.num_rows), cells, [])
+            cells: dict[str, Cells] = dict(zip(schema.names, batch.columns, strict=True))
+            yield Chunk(np.arange(first, first + batch.num_rows), cells, [])
             first += batch.num_rows
 
     return RowFile(_types([(field.name, field.type) for field in schema], path), chunks())
@@ -162,5 +165,5 @@ def _csv_chunks(names: list[str], lines: Iterator[list[str]], reading: Reading, 
                 what = f"the row has {len(line)} cells; expected {len(names)}, separated by {reading.delimiter!r}"
                 broken.append(Reject(row, "", reading.delimiter.join(line), what))
         columns = zip(*whole, strict=True) if whole else [()] * len(names)
-        yield Chunk(rows, dict(zip(names, columns, strict=True)), broken)
+        yield Chunk(np.array(rows, dtype=np.int64), dict(zip(names, columns, strict=True)), broken)
         before += len(block)

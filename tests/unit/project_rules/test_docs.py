@@ -73,6 +73,8 @@ def test_a_command_that_needs_nothing_runs(command: str) -> None:
         case ["python" | ".venv/bin/python", "run.py", *rest]:
             done = CliRunner().invoke(cli, [*rest, "--help"])
             assert done.exit_code == 0, done.output
+        case [".venv/bin/python", "-m", module, *_]:
+            assert find_spec(module), module
         case ["python" | ".venv/bin/python", script, *_] if script.endswith(".py"):
             assert (ROOT / script).is_file()
         case ["dvc", *rest]:
