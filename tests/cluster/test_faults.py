@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import pytest
@@ -19,33 +19,38 @@ from tests.served import until
 
 pytestmark = pytest.mark.cluster
 PATIENCE = 400
+Running = subprocess.Popen[str]
 DONE = "first={} second=completed completed 21"
 
 
 @contextmanager
-def running(stack: Mapping[str, str], image: str, *how: str) -> Iterator[subprocess.Popen[str]]:
-    """Two steps, the second of which is at work while the block runs."""
+def running(stack: Mapping[str, str], image: str, *how: str) -> Iterator[tuple[Running, Callable[[], bool]]]:
+    """Two steps, and whether the second is at work; whoever has ended is not waited for."""
     command = [sys.executable, "-m", "tests.cluster.two_steps", image, *how]
-    environment = {**os.environ, **stack}
+    environment, before = {**os.environ, **stack}, second_pods()
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **pipes)  # type: ignore[call-overload]
+
+    def at_work() -> bool:
+        assert process.poll() is None, process.communicate()
+        logs = (kubectl("logs", "--namespace", MODELS, pod) for pod in second_pods() - before)
+        return any("has started" in log for log in logs)
+
     try:
-        yield process
+        yield process, at_work
     finally:
         process.kill()
 
 
-def ended(process: subprocess.Popen[str]) -> Done:
+def second_pods() -> set[str]:
+    """Pods of the second step that run."""
+    selector = ("--namespace", MODELS, "--selector", "step_name=second,pipeline=two-steps")
+    return set(kubectl("get", "pods", *selector, "--field-selector=status.phase=Running", "--output", "name").split())
+
+
+def ended(process: Running) -> Done:
     out, err = process.communicate(timeout=PATIENCE)
     return Done(process.args, process.returncode, out, err)
-
-
-def at_work(process: subprocess.Popen[str]) -> bool:
-    """Whether the second step has begun; whoever has ended is not waited for."""
-    assert process.poll() is None, process.communicate()
-    selector = ("--namespace", MODELS, "--selector", "step_name=second,pipeline=two-steps")
-    running = kubectl("get", "pods", *selector, "--field-selector=status.phase=Running", "--output", "name").split()
-    return any("has started" in kubectl("logs", "--namespace", MODELS, pod) for pod in running)
 
 
 def steps_image(platform: Settings) -> str:
@@ -53,7 +58,7 @@ def steps_image(platform: Settings) -> str:
 
 
 def test_a_step_that_needs_more_memory_than_it_may_have_is_named(platform: Settings, stack: dict[str, str]) -> None:
-    with running(stack, steps_image(platform), "--gibibytes", "3") as process:
+    with running(stack, steps_image(platform), "--gibibytes", "3") as (process, _):
         done = ended(process)
     assert done.returncode == 1, done.stdout + done.stderr[-2000:]
     said = done.stdout.splitlines()[-1]
@@ -62,7 +67,7 @@ def test_a_step_that_needs_more_memory_than_it_may_have_is_named(platform: Setti
 
 def test_an_image_that_can_not_be_pulled_is_said_and_not_waited_for(platform: Settings, stack: dict[str, str]) -> None:
     begun = time.monotonic()
-    with running(stack, f"{platform.registry}/steps:none") as process:
+    with running(stack, f"{platform.registry}/steps:none") as (process, _):
         done = ended(process)
     assert done.returncode == 1, done.stdout + done.stderr[-2000:]
     assert "Unreachable: the image of the steps can not be pulled: " in done.stdout.splitlines()[-1]
@@ -71,8 +76,8 @@ def test_an_image_that_can_not_be_pulled_is_said_and_not_waited_for(platform: Se
 
 
 def test_a_run_outlives_its_server(platform: Settings, stack: dict[str, str]) -> None:
-    with running(stack, steps_image(platform), "--seconds", "30", "--tries", "2") as process:
-        until(lambda: at_work(process), seconds=120)
+    with running(stack, steps_image(platform), "--seconds", "30", "--tries", "2") as (process, at_work):
+        until(at_work, seconds=120)
         kubectl("--namespace", SERVERS, "rollout", "restart", "deployment/zenml")
         done = ended(process)
     kubectl("--namespace", SERVERS, "rollout", "status", "deployment/zenml", "--timeout=180s")
@@ -85,8 +90,8 @@ def test_a_store_that_goes_while_a_step_works_ends_the_run_and_the_next_one_resu
 ) -> None:
     salt = str(time.time())
     try:
-        with running(stack, steps_image(platform), "--salt", salt, "--seconds", "15") as process:
-            until(lambda: at_work(process), seconds=120)
+        with running(stack, steps_image(platform), "--salt", salt, "--seconds", "15") as (process, at_work):
+            until(at_work, seconds=120)
             kubectl("--namespace", SERVERS, "scale", "deployment/s3", "--replicas", "0")
             done = ended(process)
     finally:
@@ -94,6 +99,6 @@ def test_a_store_that_goes_while_a_step_works_ends_the_run_and_the_next_one_resu
         kubectl("--namespace", SERVERS, "rollout", "status", "deployment/s3", "--timeout=180s")
     assert done.returncode == 1, done.stdout + done.stderr[-2000:]
     assert platform.urls["s3"] in done.stdout.splitlines()[-1]
-    with running(stack, steps_image(platform), "--salt", salt) as process:
+    with running(stack, steps_image(platform), "--salt", salt) as (process, _):
         again = ended(process)
     assert again.stdout.splitlines()[-1] == DONE.format("cached"), again.stderr[-2000:]
