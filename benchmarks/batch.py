@@ -247,7 +247,7 @@ def page(
     ]
     return Template(Path(__file__).with_name("batch.md").read_text(encoding="utf-8")).substitute(
         command=f".venv/bin/python -m benchmarks.batch --rows {rows} --rounds {len(predicted[OURS])}",
-        machine=f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        machine=f"{os.cpu_count()} cores ({platform.machine()}), load {os.getloadavg()[1]:.0f}, Python {platform.python_version()}",
         targets=_table(["asked for", "target", "measured", ""], verdicts),
         predictions=_table(["program", "rows", "rows/s", "ours is faster", "peak MiB"], lines),
         large=_table(["step", "seconds", "rows/s"], [[n, f"{s:.1f}", f"{LARGE / s:,.0f}"] for n, s in large.items()]),
