@@ -1,17 +1,15 @@
 """What the journey and its endpoint cost on a cluster.
 
 `python -m benchmarks.cluster` writes docs/kubernetes-benchmark.md. It needs the platform (`make platform-up`), the
-variables of `make platform-env`, kubectl, docker, and wrk for the requests. Everything runs in copies of the tree; the
+variables of `make platform-env`, kubectl and docker. Everything runs in copies of the tree; the
 endpoint of the data set is taken down before and after.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -30,8 +28,6 @@ from project.paths import ROOT
 PAGE = ROOT / "docs" / "kubernetes-benchmark.md"
 LEFT_OUT = shutil.ignore_patterns(".venv", ".git", ".endpoints", "mlruns", "*.db", "reports", "__pycache__", ".*_cache")
 EDITED, LINE = "tabular/splitting.py", "    from sklearn.model_selection import train_test_split\n"
-SECONDS = 10
-"""Of each run of wrk."""
 Row = tuple[str, str, str]
 """What, how much, by which command."""
 
@@ -144,30 +140,6 @@ def deployment(folder: Path, environment: Mapping[str, str]) -> Iterator[Row]:
     )
 
 
-def requests() -> Iterator[Row]:
-    """Single-row requests through the gateway and straight at one pod."""
-    record = json.loads(kubectl("get", "configmap", "heart-disease-endpoint")["data"]["endpoint.json"])
-    key = base64.b64decode(kubectl("get", "secret", "tabular-keys")["data"]["key"]).decode()
-    pods = kubectl("get", "pods", "--selector", "tabular-zenml/endpoint=heart-disease")["items"]
-    ways = {
-        "through the gateway, two pods": f"{record['url']}/predict",
-        "straight at one pod": f"http://{pods[0]['status']['podIP']}:8000/predict",
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        script = Path(folder) / "post.lua"
-        body, lines = json.dumps(record["example"]), []
-        headers = {"Content-Type": "application/json", "X-API-Key": key}
-        lines = [f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in headers.items()]
-        script.write_text("\n".join(['wrk.method = "POST"', f"wrk.body = {json.dumps(body)}", *lines]))
-        for way, url in ways.items():
-            words = ["wrk", "--threads", "1", "--connections", "16", "--duration", f"{SECONDS}s", "--latency"]
-            said = subprocess.run([*words, "--script", str(script), url], capture_output=True, text=True, check=True)
-            rate, slowest = re.search(r"Requests/sec:\s+([\d.]+)", said.stdout), re.search(r"99%\s+(\S+)", said.stdout)
-            if rate is None or slowest is None or "Non-2xx" in said.stdout:
-                raise SystemExit(f"{url}:\n{said.stdout}")
-            yield f"requests {way}", f"{float(rate[1]):,.0f}/s, p99 {slowest[1]}", "wrk --threads 1 --connections 16"
-
-
 def images(environment: Mapping[str, str]) -> Iterator[Row]:
     """How large the images are."""
     for target in ("steps", "serving", "zenml", "mlflow"):
@@ -188,7 +160,7 @@ def main() -> None:
         folder = Path(temporary) / "tree"
         shutil.copytree(ROOT, folder, ignore=LEFT_OUT)
         environment = {**os.environ, "ZENML_CONFIG_PATH": f"{temporary}/zenml", "ZENML_ANALYTICS_OPT_IN": "false"}
-        rows = [*journeys(folder, environment), *steps(environment), *deployment(folder, environment), *requests()]
+        rows = [*journeys(folder, environment), *steps(environment), *deployment(folder, environment)]
         rows += images(environment)
         command(folder, environment, "down", "--stack", "minikube")
     memory = psutil.virtual_memory().total / 2**30
@@ -199,7 +171,7 @@ def main() -> None:
         "Written by `python -m benchmarks.cluster`, each figure of one run.\n"
         f"{cpus} processors, {memory:.0f} GiB, {platform.system()} {platform.release()}, shared by cluster and\n"
         f"clients; load average before it began: {busy:.1f}. Where it is above them, other work slows all.\n"
-        "Straight at a pod works where this machine reaches pods.\n\n"
+        "\n"
         "| what | measured | by |\n|--|--|--|\n" + "\n".join(lines) + "\n",
         encoding="utf-8",
     )
