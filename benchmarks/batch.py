@@ -247,13 +247,18 @@ def page(
     ]
     return Template(Path(__file__).with_name("batch.md").read_text(encoding="utf-8")).substitute(
         command=f".venv/bin/python -m benchmarks.batch --rows {rows} --rounds {len(predicted[OURS])}",
-        machine=f"{os.cpu_count()} cores ({platform.machine()}), load {os.getloadavg()[1]:.0f}, Python {platform.python_version()}",
+        machine=_machine(),
         targets=_table(["asked for", "target", "measured", ""], verdicts),
         predictions=_table(["program", "rows", "rows/s", "ours is faster", "peak MiB"], lines),
         large=_table(["step", "seconds", "rows/s"], [[n, f"{s:.1f}", f"{LARGE / s:,.0f}"] for n, s in large.items()]),
         trained=_table(["profile", "seconds", "peak MiB"], [_training(name, trained) for name in PROFILES]),
         large_rows=f"{LARGE:,}",
     )
+
+
+def _machine() -> str:
+    load = f"load {os.getloadavg()[1]:.0f}"
+    return f"{os.cpu_count()} cores ({platform.machine()}), {load}, Python {platform.python_version()}"
 
 
 def _training(profile: str, trained: Mapping[str, tuple[float, float]]) -> list[str]:
