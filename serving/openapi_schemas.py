@@ -150,8 +150,10 @@ def prediction(classes: list[str], binary: bool) -> Schema:
     }
     fields["interval"] = {
         **message(level=SHARE, labels=listed({"enum": classes}, minItems=1)),
-        "description": "With `?interval=`: the classes that hold the true one in that share of rows, the likeliest first. "
-        "`label` weighs errors by its threshold besides, so it may be another than the first.",
+        "description": (
+            "With `?interval=`: the classes that hold the true one in that share of rows, the likeliest first. "
+            "`label` weighs errors by its threshold besides, so it may be another."
+        ),
     }
     fields["novelty"] = {
         **message(is_new={"type": "boolean"}, fields=listed(TEXT)),
