@@ -169,8 +169,8 @@ def main() -> None:
     PAGE.write_text(
         "# What it costs on a cluster\n\n"
         "Written by `python -m benchmarks.cluster`, each figure of one run.\n"
-        f"{cpus} processors, {memory:.0f} GiB, {platform.system()} {platform.release()}, shared by cluster and\n"
-        f"clients; load average before it began: {busy:.1f}. Where it is above them, other work slows all.\n"
+        f"{cpus} processors, {memory:.0f} GiB, {platform.system()}, shared by cluster and clients; load average\n"
+        f"before it began: {busy:.1f}. Where that is above the processors, other work slows all.\n"
         "\n"
         "| what | measured | by |\n|--|--|--|\n" + "\n".join(lines) + "\n",
         encoding="utf-8",
