@@ -26,7 +26,9 @@ from project.images import image_name
 from project.paths import ROOT
 
 PAGE = ROOT / "docs" / "kubernetes-benchmark.md"
-LEFT_OUT = shutil.ignore_patterns(".venv", ".git", ".endpoints", "mlruns", "*.db", "reports", "__pycache__", ".*_cache")
+LEFT_OUT = shutil.ignore_patterns(
+    ".venv", ".git", "build", ".endpoints", "mlruns", "*.db", "reports", "__pycache__", ".*_cache"
+)
 EDITED, LINE = "tabular/splitting.py", "    from sklearn.model_selection import train_test_split\n"
 Row = tuple[str, str, str]
 """What, how much, by which command."""

@@ -28,7 +28,19 @@ from tests.integration.forked import Forks, Mounts
 if TYPE_CHECKING:
     from zenml.client import Client
 
-LEFT_OUT = (".git", ".venv", ".endpoints", ".*_cache", "mlruns", "mlflow.db*", "reports", "tests", "benchmarks", "docs")
+LEFT_OUT = (
+    ".git",
+    ".venv",
+    "build",
+    ".endpoints",
+    ".*_cache",
+    "mlruns",
+    "mlflow.db*",
+    "reports",
+    "tests",
+    "benchmarks",
+    "docs",
+)
 PATIENCE = 300
 Done = subprocess.CompletedProcess[str]
 
