@@ -122,7 +122,10 @@ class Served:
     def acknowledged(self) -> list[dict[str, Any]]:
         """What each living worker says that it serves."""
         alive = {worker.pid for worker in self.workers()}
-        found = [json.loads(path.read_bytes()) for path in (self.folder / WORKERS).glob("[0-9]*[0-9].json")]
+        found = []
+        for path in (self.folder / WORKERS).glob("[0-9]*[0-9].json"):
+            with suppress(FileNotFoundError):  # the supervisor has just taken a dead worker's away
+                found.append(json.loads(path.read_bytes()))
         return [each for each in found if each["pid"] in alive]
 
     def log(self) -> str:
