@@ -173,8 +173,13 @@ def _user_id() -> str:
     with writing(file):
         made = str(uuid.uuid4())
         file.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileExistsError), file.open("x", encoding="utf-8") as new:
-            new.write(f"user_id: {made}\n")
+        draft = file.with_name(f".config-{made}")
+        draft.write_text(f"user_id: {made}\n", encoding="utf-8")
+        try:
+            with suppress(FileExistsError):
+                file.hardlink_to(draft)  # whole or not at all: another process may be reading it
+        finally:
+            draft.unlink()
     return str(_read(file).get("user_id") or made)
 
 
