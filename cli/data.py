@@ -67,10 +67,14 @@ def download(dataset: str, as_json: bool, sites: tuple[str, ...], from_copy: boo
 def validate(dataset: str, as_json: bool, sites: tuple[str, ...], path: str | None) -> None:
     """Check the rows against the contract, as training does first; exit code 3 where a rule does not hold.
 
+    A file is asked what any site is. With --site it is checked in that site's place: for the training site also how
+    many rows it has, of which classes, what is missing and what gives the class away.
+
     \b
     Examples:
       python run.py data validate
       python run.py data validate --dataset penguins --input new_rows.csv --json
+      python run.py data validate --site cleveland --input collected_since.data
     """
     from project.paths import REPORTS, ROOT
     from tabular.check_summary import page
@@ -172,17 +176,18 @@ def init(file: str, target: str, name: str | None, as_json: bool) -> None:
 
 
 def _sites(dataset: str, sites: Sequence[str], path: str | None) -> tuple[Contract, list[str]]:
-    """The contract and the sites meant; a file is a site of its own, named `input`."""
+    """The contract and the sites meant; a file takes the place of the site that is named, or is one more, `input`."""
     from tabular.contract import Site, load_contract, refuse_unknown_sites
 
     contract = load_contract(dataset)
-    if path is not None:
-        if sites:
-            raise click.UsageError("give --site or --input, not both")
-        place = path if "://" in path else str(Path(path).resolve())
-        return contract.model_copy(update={"sites": {"input": Site(role="external", path=place)}}), ["input"]
     refuse_unknown_sites(contract, sites)
-    return contract, list(sites or contract.sites)
+    if path is None:
+        return contract, list(sites or contract.sites)
+    if len(sites) > 1:
+        raise click.UsageError("--input is one file: give at most one --site with it")
+    name, role = (sites[0], contract.sites[sites[0]].role) if sites else ("input", "external")
+    place = path if "://" in path else str(Path(path).resolve())
+    return contract.model_copy(update={"sites": {name: Site(role=role, path=place)}}), [name]
 
 
 def _checked(reports: Sequence[CheckReport], page: str) -> str:

@@ -70,6 +70,19 @@ def test_validate_passes_and_checks_a_file_instead(project: Project) -> None:
     assert (project.root / "reports/penguins/data_checks.html").is_file()
 
 
+def test_validate_asks_of_a_file_what_is_asked_of_the_site_it_is_meant_for(project: Project) -> None:
+    lines = (project.root / PENGUINS).read_text(encoding="utf-8").splitlines()
+    (project.root / "few.csv").write_text("\n".join(lines[:31]))
+    few = ("validate", "--dataset", "penguins", "--input", "few.csv")
+    assert answer(project, *few)["passed"]
+    (site,) = answer(project, *few, "--site", "palmer", code=Exit.REFUSED)["sites"]
+    assert [(v["column"], v["rule"], v["found"]) for v in site["violations"]] == [
+        ("species", "share of class 'Chinstrap'", ["0"]),
+        ("species", "share of class 'Gentoo'", ["0"]),
+        ("table", "number of rows", ["30"]),
+    ]
+
+
 def test_describe(project: Project) -> None:
     found = answer(project, "describe", "--dataset", "penguins")
     (site,) = found["sites"]
@@ -175,7 +188,11 @@ def test_init_writes_once(project: Project) -> None:
     ("arguments", "code", "reason"),
     [
         (("describe", "--dataset", "penguin"), Exit.USAGE, "did you mean 'penguins'?"),
-        (("validate", "--site", "vaa"), Exit.USAGE, "heart_disease has no site 'vaa'; did you mean 'va'?"),
+        (
+            ("validate", "--site", "va", "--site", "hungarian", "--input", "none.csv"),
+            Exit.USAGE,
+            "give at most one --site with it",
+        ),
         (("init", PENGUINS, "--target", "specie"), Exit.USAGE, "no column 'specie'; did you mean 'species'?"),
         (("diff", "cleveland", "none.csv"), Exit.UNREACHABLE, "none.csv does not exist"),
     ],
