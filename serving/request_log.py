@@ -7,14 +7,17 @@ counted. Workers of one endpoint append to the same files, which are turned over
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import os
 import random
 import time
 from codecs import BOM_UTF8
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from select import PIPE_BUF
 
 from serving.http import JSON, Answer, Request
 from serving.log import LOGGER
@@ -71,24 +74,32 @@ class Lines:
     def _write(self, lines: list[bytes]) -> None:
         if not lines:
             return
-        text = b"".join(lines)
         try:
             if self.path == Path("-"):
-                os.write(1, text)
+                for piece in _pieces(lines):
+                    os.write(1, piece)
                 return
+            text = b"".join(lines)
             with self.path.with_name(f".{self.path.name}.lock").open("a") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 with suppress(FileNotFoundError):
                     if self.path.stat().st_size + len(text) > self.most:
                         self._turn_over()
-                with open(self.path, "ab", opener=self._opened) as file:
-                    file.write(text)
+                self._append(text)
         except OSError as error:
             self.lost += len(lines)
             LOGGER.error("%s can not be written, %d lines are lost: %s", self.path, len(lines), error.strerror)
 
-    def _opened(self, path: str, flags: int) -> int:
-        return os.open(path, flags, self.mode)
+    def _append(self, text: bytes) -> None:
+        """Add all of it or nothing: half a line on a disk that is full would spoil the one that comes after it."""
+        file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, self.mode)
+        try:
+            before = os.fstat(file).st_size
+            if os.write(file, text) < len(text):
+                os.ftruncate(file, before)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finally:
+            os.close(file)
 
     def _turn_over(self) -> None:
         """Rename every file to the next number; what had the last is gone."""
@@ -97,6 +108,17 @@ class Lines:
             newer = self.path if number == 1 else self.path.with_name(f"{self.path.name}.{number - 1}")
             with suppress(FileNotFoundError):
                 newer.replace(older)
+
+
+def _pieces(lines: Sequence[bytes]) -> Iterator[bytes]:
+    """As many lines together as a pipe takes in one piece: those of another worker must not come in between."""
+    piece = b""
+    for line in lines:
+        if piece and len(piece) + len(line) > PIPE_BUF:
+            yield piece
+            piece = b""
+        piece += line
+    yield piece
 
 
 class RequestLog:

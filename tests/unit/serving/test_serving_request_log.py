@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
+import resource
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -131,3 +135,35 @@ def test_what_does_not_fit_is_counted(heart: Model, tmp_path: Path) -> None:
     table.routing = Routing(heart)
     text = Asker(App(table, Metrics(), log=RequestLog(lines, full)))("/metrics", method="GET").body.decode()
     assert "\nrequest_log_lost_total 3\n" in text
+
+
+def test_a_full_disk_takes_whole_lines_only(tmp_path: Path) -> None:
+    lines = Lines(tmp_path / "log", 1000, 2)
+    lines._write([b'{"n": 1}\n'])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (13, hard))  # four bytes more, then no file of this process grows
+    try:
+        lines._write([b'{"n": 2}\n'])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    lines._write([b'{"n": 3}\n'])
+    assert lines_of(tmp_path / "log") == [{"n": 1}, {"n": 3}]
+    assert lines.lost == 1
+
+
+def test_the_lines_of_two_workers_do_not_mix_on_standard_output() -> None:
+    worker = """
+import sys
+from pathlib import Path
+from serving.request_log import Lines
+
+Lines(Path("-"), 1000, 2)._write([b'{"worker": %s, "line": %d}\\n' % (sys.argv[1].encode(), n) for n in range(20_000)])
+"""
+    read, write = os.pipe()
+    workers = [subprocess.Popen([sys.executable, "-c", worker, number], stdout=write) for number in ("1", "2")]
+    os.close(write)
+    with os.fdopen(read, "rb", buffering=3000) as slow:
+        found = [json.loads(line) for line in slow]
+    assert [process.wait() for process in workers] == [0, 0]
+    for worker_number in (1, 2):
+        assert [each["line"] for each in found if each["worker"] == worker_number] == list(range(20_000))
