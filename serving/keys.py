@@ -95,10 +95,11 @@ class KeyRing:
         if stamp != self._stamp:
             try:
                 self._callers, self._seen = read_keys(self.path), {}
-                LOGGER.info("%s was read again: %d keys", self.path.name, len(self._callers))
             except KeyFileError as error:
                 LOGGER.error("%s; the keys known so far stay valid", error)
+                return  # whoever writes it may be done in a moment, within the same tick of the file system's clock
             self._stamp = stamp
+            LOGGER.info("%s was read again: %d keys", self.path.name, len(self._callers))
 
 
 def read_keys(path: Path) -> dict[str, tuple[str, Caller]]:

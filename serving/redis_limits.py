@@ -23,13 +23,16 @@ local now = redis.call('TIME')
 now = now[1] + now[2] / 1e6
 local interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
 local full = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now)
+if full - now > burst * interval + 1 then full = now end
 local wait = full + interval - now - burst * interval
 if wait > 1e-6 then return {tostring(wait), tostring(full - now)} end
 full = full + interval
 redis.call('SET', KEYS[1], string.format('%.6f', full), 'PX', math.ceil((full - now) * 1000) + 1000)
 return {'0', tostring(full - now)}
 """
-"""One bucket's turn, which Redis runs as a whole; its own clock counts, so that replicas need not agree on theirs."""
+"""One bucket's turn, which Redis runs as a whole; its own clock counts, so that replicas need not agree on theirs.
+A bucket that is emptier than one can be was written by another clock (Redis failed over, or its clock was set back): it
+counts as full, for nobody knows what it was and it would lock its caller out."""
 
 
 class RedisBuckets:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -94,8 +95,14 @@ def test_keys_are_rotated_without_a_restart(
     assert ask(body=ROW, headers={"x-api-key": old}).status == 200
     new = key_file(path, "predict")
     assert [ask(body=ROW, headers={"x-api-key": key}).status for key in (old, new)] == [401, 200]
+    whole = path.read_text()
     path.write_text("{")
     assert ask(body=ROW, headers={"x-api-key": new}).status == 200
+    broken = path.stat()
+    third, entry = new_entry("third", ["predict"], None)
+    path.write_text(json.dumps({"keys": [*json.loads(whole)["keys"], entry]}))
+    os.utime(path, ns=(broken.st_atime_ns, broken.st_mtime_ns))  # written to its end within a tick of the clock
+    assert ask(body=ROW, headers={"x-api-key": third}).status == 200
 
 
 def test_the_key_file_holds_no_key(tmp_path: Path) -> None:
