@@ -11,7 +11,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING
 
 from serving.cors import check_page
-from serving.http import Headers, Request
+from serving.http import FORWARDED, Headers, Request
 from serving.keys import JWT, LEEWAY, SCOPES, Caller, KeyRing, TokenRefused, UnknownKey
 from serving.limits import Buckets, Policy
 from serving.problems import Problem
@@ -128,7 +128,7 @@ class Access:
         """The address that a request came from; of IPv6 the /64, which is what one customer has."""
         address = request.client
         if self.proxies and self._trusted(address):
-            forwarded = request.headers.get(b"x-forwarded-for", b"").decode("latin-1")
+            forwarded = request.headers.get(FORWARDED, b"").decode("latin-1")
             for hop in [hop.strip() for hop in forwarded.split(",") if hop.strip()][::-1]:
                 if not _valid(hop):
                     break

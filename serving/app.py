@@ -18,7 +18,7 @@ from serving.body import Receive, read_body
 from serving.bundle import Model
 from serving.cors import cors_headers, preflight
 from serving.dispatch import LIVE, READ, check_type, find, refusal
-from serving.http import ADMIN, PROBLEM, Answer, Headers, Request, Response, Route
+from serving.http import ADMIN, PROBLEM, Answer, Headers, Request, Response, Route, by_name
 from serving.log import LOGGER
 from serving.metrics import CONTENT_TYPE, Metrics, exposition
 from serving.plan import Routing
@@ -76,7 +76,8 @@ class App:
         if scope["type"] != "http":
             return
         client = scope.get("client")
-        request = Request(b"", "", dict(scope["headers"]), query=scope.get("query_string", b""), method=scope["method"])
+        headers = by_name(scope["headers"])
+        request = Request(b"", "", headers, query=scope.get("query_string", b""), method=scope["method"])
         request.path, request.client = scope["path"], client[0] if client else ""
         response = await self.respond(request, receive)
         if response is None:
@@ -137,6 +138,15 @@ class App:
             headers += cors_headers(request, self.origins)
         self.log.answered(request.id, name, status, perf_counter() - started, answer.version, len(answer.predicted))
         return Response(status, headers, answer.body)
+
+    def refused(self, problem: Problem) -> Response:
+        """What goes back where no request could be read; counted and written down as one."""
+        request_id, status = self._request_id({}), int(problem.status)
+        self.metrics.responses["other", status] += 1
+        self.log.answered(request_id, "other", status, 0.0, "", 0)
+        body = problem.body(request_id)
+        headers = [(b"content-type", PROBLEM), (b"content-length", b"%d" % len(body)), *self.security]
+        return Response(status, [*headers, (b"x-request-id", request_id.encode())], body)
 
     def _request_id(self, headers: Mapping[bytes, bytes]) -> str:
         given = headers.get(b"x-request-id")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import sys
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from httptools import HttpParserError
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from serving.http import PROBLEM, Response
+from serving.http import Response
 from serving.problems import Problem
+
+if TYPE_CHECKING:
+    from serving.app import App
 
 KEEP_ALIVE = 75.0
 """Seconds that a connection may be idle."""
@@ -26,6 +29,7 @@ LINGER = 1.0
 class Connection(HttpToolsProtocol):
     """One connection: how it is looked after, refused and closed."""
 
+    app: App
     cycle: RequestResponseCycle | None  # type: ignore[assignment]  # none before the first request
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -87,10 +91,7 @@ class Connection(HttpToolsProtocol):
         """Say why, once the requests before this one are answered, and close."""
         if self._is_over():
             return
-        problem = Problem(status, status.name.lower().replace("_", "-"), detail)
-        body = problem.body("")
-        headers = [(b"content-type", PROBLEM), (b"content-length", b"%d" % len(body))]
-        refusal = Response(int(status), headers, body)
+        refusal = self.app.refused(Problem(status, status.name.lower().replace("_", "-"), detail))
         if self._answers_are_due():
             self._refusal, self._begun = refusal, 0.0
         else:

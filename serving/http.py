@@ -11,10 +11,22 @@ if TYPE_CHECKING:  # it brings numpy, and the supervisor needs the options alone
     from serving.bundle import Model
 
 JSON, PROBLEM = b"application/json", b"application/problem+json"
+FORWARDED = b"x-forwarded-for"
 ADMIN = "/traffic"
 """Which versions answer: for keys with the scope `admin` alone."""
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
+
+
+def by_name(headers: Headers) -> dict[bytes, bytes]:
+    """Headers by their names in lower case; of a repeated one the last.
+
+    Of `X-Forwarded-For` all lines, as if they were one (RFC 9110, 5.3): each proxy on the way may add its own.
+    """
+    found = dict(headers)
+    if len(found) < len(headers) and FORWARDED in found:
+        found[FORWARDED] = b",".join(value for name, value in headers if name == FORWARDED)
+    return found
 
 
 @dataclass(slots=True)
@@ -24,7 +36,7 @@ class Request:
     body: bytes
     id: str
     headers: Mapping[bytes, bytes]
-    """Names in lower case; of a repeated header the last."""
+    """As `by_name` has them."""
     parameters: Mapping[str, str] = field(default_factory=dict)
     """The named parts of the path."""
     query: bytes = b""

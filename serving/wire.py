@@ -9,16 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from serving.connection import Connection
 from serving.dispatch import direct
-from serving.http import Request, Route
-
-if TYPE_CHECKING:
-    from serving.app import App
+from serving.http import Request, Route, by_name
 
 MAX_HEAD = 64 * 1024 - 1
 """Bytes of an address and its headers together; no longer address can be parsed."""
@@ -29,8 +26,6 @@ MAX_WAITING = 256
 
 class Protocol(Connection):
     """One connection: how its requests are read and answered."""
-
-    app: App
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -77,9 +72,12 @@ class Protocol(Connection):
         if len(self.headers) > MAX_HEADERS or (longest > MAX_HEAD and self._head_size() > MAX_HEAD):
             self._refuse_head()
             return
-        given = dict(self.headers)
+        given = by_name(self.headers)
         if b"host" not in given and self.parser.get_http_version() == "1.1":  # RFC 9112, 3.2
             self._refuse(HTTPStatus.BAD_REQUEST, "the request has no Host header")
+            return
+        if len(given) < len(self.headers) and sum(name == b"host" for name, _ in self.headers) > 1:
+            self._refuse(HTTPStatus.BAD_REQUEST, "the request has several Host headers")
             return
         if b"upgrade" in given and self.parser.should_upgrade():
             self._offered = True

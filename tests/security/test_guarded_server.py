@@ -9,12 +9,14 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from project.paths import ROOT
 from serving.keys import new_entry, write_keys
@@ -136,6 +138,20 @@ def test_an_address_can_not_be_made_up(tmp_path: Path) -> None:
                     for n in range(5)
                 ]
                 assert forged == [200] * 3 + [429] * 2
+                of_two = [
+                    server.raw(_through_two_proxies(path, n)) for n in range(4) for path in ("predict", "explain")
+                ]
+                assert all(b" 200 OK" in answer for answer in of_two)
+
+
+def _through_two_proxies(path: str, number: int) -> bytes:
+    """A request to which each proxy has added a line of its own, as HAProxy does."""
+    body = json.dumps(ROW)
+    lines = [
+        f"POST /{path} HTTP/1.1", "Host: x", f"X-Forwarded-For: 192.0.2.{number}", "Accept: */*",
+        "X-Forwarded-For: 127.0.0.2", f"Content-Length: {len(body)}", "", body,
+    ]  # fmt: skip
+    return "\r\n".join(lines).encode()
 
 
 @contextmanager
@@ -175,6 +191,15 @@ def test_replicas_share_a_limit_in_redis_and_limit_alone_while_it_is_away(tmp_pa
             until(lambda: alone.ask(body=ROW).status == 200)
             assert "Redis is back" in alone.log()
             assert Counter(alone.ask(body=ROW).status for _ in range(6))[429] >= 3
+
+
+def test_a_bucket_that_another_clock_wrote_locks_nobody_out(tmp_path: Path) -> None:
+    """Redis failed over to a machine whose clock is an hour behind."""
+    port = free_port()
+    options = ("--rate", "0.1", "--burst", "2", "--redis", f"redis://{HOST}:{port}/0")
+    with redis(tmp_path, port), served(tmp_path / "a", *options) as server:
+        Redis(HOST, port).set(f"ratelimit:address:{HOST}", str(time.time() + 3600))
+        assert [server.ask(body=ROW).status for _ in range(3)] == [200, 200, 429]
 
 
 def test_many_requests_at_once_count_in_redis_exactly(tmp_path: Path) -> None:

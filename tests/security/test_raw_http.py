@@ -91,6 +91,31 @@ def test_a_request_says_which_host_it_is_for(target: Served, path: bytes) -> Non
     assert statuses(answers) == [400]
     assert problem(answers)["detail"] == "the request has no Host header"
     assert b" 200 OK" in target.raw(silent.replace(b"HTTP/1.1", b"HTTP/1.0"))
+    answers = target.raw(post(path, BODY, b"Host: y"))
+    assert statuses(answers) == [400]
+    assert problem(answers)["detail"] == "the request has several Host headers"
+
+
+def test_what_is_no_http_is_counted_and_written_down(target: Served) -> None:
+    """By the id that the refusal has, so that it is found there."""
+
+    def counted() -> int:
+        text = target.ask("/metrics").body.decode()
+        found = re.search(r'^http_responses_total{route="other",status="400"} (\d+)$', text, re.MULTILINE)
+        return int(found[1]) if found else 0
+
+    def written() -> list[str]:
+        lines = (target.folder / "requests.jsonl").read_text().splitlines()
+        return [line for line in lines if f'"request_id":"{request_id}"' in line]
+
+    before = counted()
+    answers = target.raw(b"GARBAGE\r\n\r\n")
+    request_id = problem(answers)["request_id"]
+    assert f"x-request-id: {request_id}\r\n".encode() in answers
+    assert b"x-content-type-options: nosniff\r\n" in answers
+    until(lambda: counted() == before + 1)
+    until(lambda: len(written()) == 1)
+    assert '"route":"other","status":400,' in written()[0]
 
 
 MANY = b"".join(b"A%d: b\r\n" % number for number in range(200))
