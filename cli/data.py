@@ -150,7 +150,7 @@ def diff(dataset: str, as_json: bool, first: str, second: str) -> None:
 @click.option("--name", help="Name of the data set.  [default: from the file's name]")
 @json_option
 def init(file: str, target: str, name: str | None, as_json: bool) -> None:
-    """Write a first contract for a CSV or Parquet file; it runs as it is, and wants to be read.
+    """Write a first contract for a CSV or Parquet file; it wants to be read and corrected before it runs.
 
     \b
     Examples:

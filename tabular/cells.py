@@ -25,8 +25,8 @@ def parse_cell(cell: object, feature: Feature) -> float | int | bool | str | Non
             return True if lowered in TRUE else False if lowered in FALSE else None
         case "category" if isinstance(feature.codes[0], str):
             return text
-    number = to_number(text)
-    if number is None or not abs(number) <= FLOAT32_MAX:  # NaN compares false
+    number = finite(text)
+    if number is None:
         return None
     if feature.type == "number":
         return number
@@ -79,6 +79,12 @@ def to_number(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
+
+
+def finite(text: str) -> float | None:
+    """The number that a text is, where a model can take it."""
+    number = to_number(text)
+    return number if number is not None and abs(number) <= FLOAT32_MAX else None  # NaN compares false
 
 
 def plain(value: object) -> str:

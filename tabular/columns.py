@@ -28,6 +28,13 @@ class Target(Strict):
     positive: str | None = None
     """Binary only: the label whose probability is judged against the threshold."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_quantity(cls, value: object) -> object:
+        if isinstance(value, dict) and not value.get("classes"):
+            raise ValueError("a target needs 'classes', two or more: a quantity is not predicted here")
+        return value
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         labels = [c.label for c in self.classes]

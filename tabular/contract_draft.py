@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,15 +17,17 @@ from project.paths import CONTRACTS, NAME, ROOT
 from project.strict_yaml import did_you_mean, shown
 from tabular import contract_text as text
 from tabular.agreement import UNSPEAKABLE
-from tabular.cells import FALSE, FLOAT32_MAX, INTEGER_MAX, TRUE, to_number
+from tabular.cells import FALSE, INTEGER_MAX, TRUE, finite
+from tabular.class_draft import draft_classes
 from tabular.contract import Contract
 from tabular.contract_limits import limits_of, rounded
 from tabular.contract_text import scalar
 from tabular.files import replaced
 from tabular.missing_codes import missing_codes
 from tabular.sniffing import sniff
+from tabular.spelling import alike, are_codes, has_separators, may_be_thousands, unreadable_reason
 
-MOST_CLASSES, LEAST_PER_CLASS, MOST_CODES, MOST_ODD, FEW = 20, 10, 50, 3, 6
+MOST_CODES, MOST_ODD, FEW = 50, 3, 6
 LONGEST_NAME = 200
 """Letters in a column's name: YAML takes a key of up to 1,024 as it is written, escapes included."""
 IDENTIFIER = re.compile(r"(^|_|\b)(id|ids|uuid|guid|index|key|no|nr|rownames?)$|^unnamed", re.IGNORECASE)
@@ -77,12 +78,14 @@ def draft_contract(path: str, target: str, name: str | None = None) -> Draft:
     alike = next((a for i, a in enumerate(columns) if a.casefold() in map(str.casefold, columns[:i])), None)
     if alike is not None:  # Great Expectations would check the one by the rules of the other
         raise Refused(f"{path}: column {alike!r} differs from another in capitals alone", "rename one of them")
-    classes = _classes(found.frame[target], target)
-    looked_at = {column: _column(found.frame[column], column) for column in columns if column != target}
+    classes = draft_classes(found.frame[target], target)
+    inputs = {column: found.frame[column] for column in columns if column != target}
+    commas = any(has_separators(_values(cells)) for cells in inputs.values())
+    looked_at = {column: _column(cells, column, commas) for column, cells in inputs.items()}
     features = {column: seen for column, seen in looked_at.items() if not seen.left_out}
     if not features:
         reasons = "; ".join(f"{column}: {seen.left_out}" for column, seen in looked_at.items())
-        raise Refused(f"{path} has no column to learn from: {reasons or 'only the target'}", "add columns")
+        raise Refused(f"{path} has no column to learn from: {reasons or 'only the target'}", "correct or add columns")
     remarks = [
         f"{' '.join(column.split())} is left out: {seen.left_out}"
         for column, seen in looked_at.items()
@@ -117,59 +120,40 @@ def shown_from_root(path: Path) -> str:
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
-def _classes(cells: pd.Series[Any], target: str) -> dict[Any, int]:
-    """Values of the target and how many rows have each, the most frequent first."""
-    lost = [str(row) for row in range(1, len(cells) + 1) if cells.iloc[row - 1] is None]
-    if lost:
-        raise Refused(
-            f"target {target!r} is missing in {len(lost)} rows: {', '.join(lost[:5])}{', …' if len(lost) > 5 else ''}",
-            "remove these rows: nothing can be learnt from them",
-        )
-    counts = Counter[Any]()
-    for cell, rows in cells.value_counts().items():
-        counts[_value(cell)] += int(rows)
-    if len(counts) < 2:
-        raise Refused(f"target {target!r} has a single value, {next(iter(counts))!r}", "name another --target")
-    if len(counts) > MOST_CLASSES:
-        kind = "numbers: a quantity, not classes" if all(_number(str(v)) is not None for v in counts) else "values"
-        raise Refused(
-            f"target {target!r} has {len(counts)} different {kind}; at most {MOST_CLASSES} classes can be told apart",
-            "name another --target, or write the classes into a column",
-        )
-    rare = [f"{value!r} ({n})" for value, n in counts.items() if n < LEAST_PER_CLASS]
-    if rare:
-        raise Refused(
-            f"target {target!r} has classes of fewer than {LEAST_PER_CLASS} rows: {', '.join(rare)}",
-            "collect more rows of them, or join or remove these classes",
-        )
-    return dict(counts.most_common())
+def _values(cells: pd.Series[Any]) -> list[str]:
+    return sorted({str(cell) for cell in cells.dropna()})
 
 
-def _column(cells: pd.Series[Any], name: str) -> _Column:
-    known = cells.dropna()
-    values = sorted({str(cell) for cell in known})
-    numbers = {text: number for text in values if (number := _number(text)) is not None}
-    odd = [text for text in values if text not in numbers]
+def _column(cells: pd.Series[Any], name: str, commas: bool) -> _Column:
+    """What one column looks like; `commas` says that another has numbers with a comma."""
+    known, values = cells.dropna(), _values(cells)
     if len(known) < len(cells) / 2:
         return _Column(left_out=f"missing in {1 - len(known) / len(cells):.0%} of the rows")
     if len(values) == 1:
         return _Column(left_out=f"the same value {values[0]!r} in every row that has one")
-    if reason := _unusable(name):
+    if reason := _unusable(name) or unreadable_reason(values):
         return _Column(left_out=reason)
     if {text.lower() for text in values} <= TRUE | FALSE:
         words = ", ".join(values)
         return _Column(
             [f"type: boolean{'' if set(values) - {'0', '1'} else text.mark(f'{words} taken as yes and no')}"]
         )
+    coded = are_codes(values)
+    numbers = {} if coded else {text: number for text in values if (number := finite(text)) is not None}
+    odd = [text for text in values if text not in numbers]
     if not odd or (len(numbers) > MOST_ODD * 3 and len(odd) <= MOST_ODD):
-        return _number_column(known, name, numbers, odd, len(cells))
+        return _number_column(known, name, numbers, odd, len(cells), commas)
     if len(values) > MOST_CODES:
-        if all(_number(text.replace(",", ".")) is not None for text in values):
-            return _Column(left_out="its numbers have a decimal comma: write them with a point")
         what = "looks like an identifier" if len(values) == len(known) else "free text or too many codes"
-        return _Column(left_out=f"{len(values)} different texts, {what}")
+        begin = " that begin with 0" if coded else ""
+        return _Column(left_out=f"{len(values)} different texts{begin}, {what}")
+    twice = [" and ".join(names) for names in alike(values).values() if len(names) > 1]
+    doubt = f"; {', '.join(twice)}: one code, spelt in two ways?" if twice else ""
     return _Column(
-        ["type: category", f"values: [{', '.join(map(scalar, values))}]{text.mark('a value not listed is refused')}"]
+        [
+            "type: category",
+            f"values: [{', '.join(map(scalar, values))}]{text.mark(f'a value not listed is refused{doubt}')}",
+        ]
     )
 
 
@@ -183,8 +167,13 @@ def _unusable(name: str) -> str:
 
 
 def _number_column(
-    known: pd.Series[Any], name: str, numbers: dict[str, float], odd: Sequence[str], rows: int
+    known: pd.Series[Any], name: str, numbers: dict[str, float], odd: Sequence[str], rows: int, commas: bool
 ) -> _Column:
+    thousands = may_be_thousands(numbers)
+    if thousands and commas:
+        return _Column(
+            left_out=f"its points may stand between thousands, as in {max(numbers, key=len)!r}: take them away"
+        )
     codes = missing_codes(numbers.values())
     coded = [written for written, number in numbers.items() if number in codes]
     measured = known[~known.astype(str).isin([*coded, *odd])]
@@ -198,9 +187,11 @@ def _number_column(
         return _Column(left_out="a different whole number in every row, looks like an identifier")
     room = (high - low) / 2  # on each side, so that the first new row is not refused
     lowest, highest = rounded(low - room, math.floor), rounded(high + room, math.ceil)
-    few = 2 < len(numbers) <= FEW
+    doubt = "codes? then a category" if whole and 2 < len(numbers) <= FEW else ""
+    if thousands:
+        doubt = "a point between thousands? then take it away in the file"
     lines = [
-        f"type: {'integer' if whole else 'number'}{text.mark('codes? then a category') if whole and few else ''}",
+        f"type: {'integer' if whole else 'number'}{text.mark(doubt) if doubt else ''}",
         f"minimum: {scalar(lowest if low < 0 else max(0.0, lowest))}",
         f"maximum: {scalar(highest)}{text.mark(f'seen {scalar(low)} to {scalar(high)}')}",
     ]
@@ -211,14 +202,3 @@ def _number_column(
             f"missing: [{listed}]{text.mark(f'{why}, taken as not measured in {len(known) - len(measured)} rows')}"
         )
     return _Column(lines)
-
-
-def _value(cell: object) -> Any:
-    """A class as the contract writes it: whole numbers as such."""
-    number = None if isinstance(cell, bool) else _number(str(cell))
-    return int(number) if number is not None and number == int(number) else cell
-
-
-def _number(text: str) -> float | None:
-    number = to_number(text)
-    return number if number is not None and abs(number) <= FLOAT32_MAX else None  # NaN compares false

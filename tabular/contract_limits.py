@@ -14,7 +14,10 @@ from tabular.reading import typed
 
 
 def limits_of(contract: Contract, frame: pd.DataFrame) -> tuple[list[str], list[str]]:
-    """Limits that this very file would break, set to what it has; and what that may mean."""
+    """Limits that this very file would break, set to what it has; and what that may mean.
+
+    That on columns which tell a class alone stays: it stops a model that has learnt the answer from the answer.
+    """
     rows = typed(contract, frame).rows
     limits, target = contract.checks, rows[contract.target.column]
     found: list[str] = []
@@ -35,9 +38,14 @@ def limits_of(contract: Contract, frame: pd.DataFrame) -> tuple[list[str], list[
     }
     telling = [name for name, auc in alone.items() if auc > limits.maximum_single_feature_auc]
     if telling:
-        found.append(f"  maximum_single_feature_auc: 1{text.mark('the features below; then set it back to 0.98')}")
+        said = ", ".join(f"{name} (AUC {alone[name]:.3f})" for name in telling)
+        least = f"  maximum_single_feature_auc: {limits.maximum_single_feature_auc:g}"
+        found.append(f"{least}{text.mark('1 if each of the columns below is known before the class is')}")
+        remarks.append(
+            f"training will refuse {said}: each tells a class alone. Take them out of the contract, or raise"
+            " checks.maximum_single_feature_auc if they are known before the class is"
+        )
         found += [f"  # {name} alone tells a class (AUC {alone[name]:.3f})" for name in telling]
-        remarks += [f"{name} alone tells a class (AUC {alone[name]:.3f}): is it known before?" for name in telling]
     return (["", "checks:", *found] if found else []), remarks
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import yaml
 
+from tabular.class_draft import DraftClass
 from tabular.sniffing import Sniffed
 
 PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9 _./+-]*")
@@ -16,8 +16,8 @@ MARK = "# check: "
 YES = ("yes", "true", "1", "y", "t", "positive", "pos")
 
 
-def head(name: str, found: Sniffed, target: str, classes: Mapping[Any, int]) -> Iterator[str]:
-    """Name, source, reading and target; `classes` are the target's values and their rows."""
+def head(name: str, found: Sniffed, target: str, classes: Sequence[DraftClass]) -> Iterator[str]:
+    """Name, source, reading, target and its classes."""
     yield "# A first contract, written from the file alone: correct what only a person can know. Every range is wider"
     yield "# than what was seen; a value outside is refused in training and at the endpoint. What was guessed has a"
     yield "# mark: take it away when you have looked."
@@ -29,14 +29,18 @@ def head(name: str, found: Sniffed, target: str, classes: Mapping[Any, int]) -> 
     how = found.reading.model_dump(exclude_defaults=True)
     for key, value in {**how, "missing": found.reading.missing}.items():
         yield f"  {key}: {[*map(str, value)] if isinstance(value, list) else scalar(value)}"
-    yield from ("", "target:", f"  column: {scalar(target)}")
+    names = [one.label for one in classes]
+    quantity = mark("a quantity? none is predicted here, and classes know no order")
+    amounts = len(classes) > 2 and all(one.is_number for one in classes)
+    yield from ("", "target:", f"  column: {scalar(target)}{quantity if amounts else ''}")
     if len(classes) == 2:
-        values = list(classes)
-        positive = next((value for value in values if str(value).lower() in YES), values[-1])
-        yield f"  positive: {scalar(str(positive))}{mark('its probability is judged against the threshold')}"
+        positive = next((name for name in names if name.lower() in YES), names[-1])
+        yield f"  positive: {scalar(positive)}{mark('its probability is judged against the threshold')}"
     yield "  classes:"
-    for value, count in classes.items():
-        yield f"    - {{label: {scalar(str(value))}, values: [{scalar(value)}]}}   # {count:,} rows"
+    for one in classes:
+        spelt = f"{MARK}spellings of one class? " if len(one.values) > 1 else "# "
+        values = ", ".join(map(scalar, one.values))
+        yield f"    - {{label: {scalar(one.label)}, values: [{values}]}}   {spelt}{one.rows:,} rows"
     yield ""
 
 

@@ -12,7 +12,7 @@ import pytest
 from project.errors import Exit
 from tests.integration.conftest import Journey
 from tests.integration.forked import Forks
-from tests.integration.project_copy import Project
+from tests.integration.project_copy import Project, refusal
 
 CLASSES = ["Adelie", "Chinstrap", "Gentoo"]
 PENGUINS = "data/raw/penguins/penguins.csv"
@@ -116,3 +116,16 @@ def test_a_first_contract_trains_as_it_was_written(penguins: Journey) -> None:
     assert found["promotion"]["model"] == "birds_1"
     assert 0 < found["threshold"] < 1
     assert found["test"]["metrics"]["roc_auc"] > 0.9
+
+
+def test_a_column_that_tells_the_class_stops_a_first_contract(penguins: Journey) -> None:
+    """A wrong guess ends in a line that names the column, the figure and the limit, and in no version."""
+    project = penguins.project
+    rows = pd.read_csv(project.root / PENGUINS).dropna(subset="sex")
+    rows.assign(told=rows["sex"].map({"male": "m1", "female": "f1"})).to_csv(project.root / "told.csv", index=False)
+    done = project.run("data", "init", "told.csv", "--target", "sex")
+    assert done.returncode == Exit.DONE, done.stderr
+    assert "  training will refuse told (AUC 1.000): " in done.stdout
+    said = refusal(project.run("train", "--stack", "local", "--dataset", "told", "--json"))
+    assert said["exit_code"] == Exit.REFUSED
+    assert "told: leakage, AUC of this column alone: 1, allowed: 0.98 or less" in said["error"]

@@ -112,6 +112,13 @@ def test_the_contract_as_written(folder: Path) -> None:
         pytest.param("  positive: cat\n", "", 7, "needs 'positive', one of: dog, cat", id="no positive"),
         pytest.param("    - {label: dog, values: [d]}\n", "", 10, "'target.classes' is", id="one class"),
         pytest.param(
+            "  positive: cat\n  classes:\n    - {label: dog, values: [d]}\n    - {label: cat, values: [c]}\n",
+            "  type: number\n",
+            7,
+            "target: a target needs 'classes', two or more: a quantity is not predicted here",
+            id="a quantity",
+        ),
+        pytest.param(
             "values: [c]}",
             "values: [c]}\n    - {label: cow, values: [x]}",
             7,
