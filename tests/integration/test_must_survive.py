@@ -229,6 +229,9 @@ def test_a_damaged_bundle_takes_no_traffic(served: Project) -> None:
 @pytest.mark.parametrize("step", ["load_rows", "score_logistic", "package_model", "deploy_champion"])
 def test_ctrl_c_at_a_step(served: Project, edit: Edit, step: str) -> None:
     _another_model(edit)
+    # The quickest step, held: Ctrl-C is to meet it and not what comes behind.
+    deploys = "        return roll_out("
+    edit("steps/deployment/deploy_champion.py", deploys, f"        __import__('time').sleep(10)\n{deploys}")
     code, shown = served.interrupted(step, *(["--no-cache"] if step == "load_rows" else []))
     assert code == Exit.INTERRUPTED, shown
     assert shown.splitlines()[-2:] == [

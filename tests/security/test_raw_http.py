@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import socket
-import time
 from contextlib import suppress
 from typing import Any
 
@@ -256,32 +255,40 @@ def test_one_byte_at_a_time(target: Served) -> None:
         assert statuses(received(connection)) == [200]
 
 
+def _lazy(target: Served, requests: int = 200) -> socket.socket:
+    """A connection with requests and a few kilobytes of room for their answers, which nobody reads."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.connect((HOST, target.port))
+    connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * requests)
+    return connection
+
+
 def test_answers_that_nobody_reads_cost_no_memory(target: Served) -> None:
     before = target.memory()
-    request = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 200
-    lazy = [socket.create_connection((HOST, target.port)) for _ in range(20)]
-    for connection in lazy:
-        connection.setblocking(False)
-        while True:
-            try:
-                connection.send(request)
-            except BlockingIOError:
-                break
-        time.sleep(0)
+    lazy = [_lazy(target) for _ in range(20)]
     assert target.ask(body=ROW).status == 200
     until(lambda: target.memory() - before < 15 << 20)
     for connection in lazy:
         connection.close()
 
 
+def test_more_requests_than_may_wait_end_the_connection(target: Served) -> None:
+    answers = b""
+    with _lazy(target, requests=400) as greedy, suppress(ConnectionResetError):
+        greedy.settimeout(PATIENCE)
+        while part := greedy.recv(1 << 16):
+            answers += part
+    assert answers.count(b"HTTP/1.1 200") < 400
+
+
 @pytest.mark.slow
 def test_an_answer_that_is_left_unread_for_a_minute_ends_the_connection(target: Served) -> None:
-    assert target.ask(body=ROW).status == 200
-    before = target.descriptors()
-    with socket.create_connection((HOST, target.port)) as lazy:
-        lazy.setblocking(False)
-        with suppress(BlockingIOError):
-            while True:
-                lazy.send(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 200)
-        assert target.descriptors() == before + 1
-        until(lambda: target.descriptors() <= before, 2 * PATIENCE)
+    with _lazy(target) as lazy:
+        ours = lazy.getsockname()
+
+        def held() -> bool:
+            return any(each.raddr == ours for worker in target.workers() for each in worker.net_connections("tcp"))
+
+        until(held)
+        until(lambda: not held(), 2 * PATIENCE)
