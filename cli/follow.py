@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from project import errors
 from project.errors import ProjectError, Unreachable
-from stacks.step_pods import AGAIN, ended, stuck
+from stacks.step_pods import AGAIN, ended, stuck, withdraw
 
 if TYPE_CHECKING:
     from zenml.models import PipelineRunResponse, StepRunResponse
@@ -81,6 +81,7 @@ def _refuse_stuck(run: PipelineRunResponse) -> None:
         return
     with suppress(Exception):  # the reason is worth more than that the run could not be stopped
         stop_run(run)
+    withdraw(str(run.id))
     raise Unreachable(pod.cause, pod.next_step)
 
 

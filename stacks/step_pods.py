@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -51,6 +52,16 @@ def stuck(run: str) -> Ended | None:
     except Failure:
         return None
     return next(filter(None, map(waits_in_vain, found["items"])), None)
+
+
+def withdraw(run: str) -> None:
+    """Delete the Job that would begin a run's steps: ZenML stops those of steps, and this one would begin them late."""
+    if (where := _where()) is None:
+        return
+    context, namespace, _ = where
+    jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs?labelSelector={quote(f'run_id={run},!step_name')}"
+    with suppress(Failure):  # its own deadline ends it too
+        _ask(_kubernetes_api(context), context, "DELETE", f"{jobs}&propagationPolicy=Background")
 
 
 def waits_in_vain(pod: Object) -> Ended | None:

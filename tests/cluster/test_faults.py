@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -73,6 +74,10 @@ def test_an_image_that_can_not_be_pulled_is_said_and_not_waited_for(platform: Se
     assert "Unreachable: the image of the steps can not be pulled: " in done.stdout.splitlines()[-1]
     assert "steps:none" in done.stdout
     assert time.monotonic() - begun < 120
+    jobs = kubectl(
+        "get", "jobs", "--namespace", MODELS, "--selector", "pipeline=two-steps,!step_name", "--output", "json"
+    )
+    assert not [job for job in json.loads(jobs)["items"] if "steps:none" in json.dumps(job["spec"])]
 
 
 def test_a_run_outlives_its_server(platform: Settings, stack: dict[str, str]) -> None:
