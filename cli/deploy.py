@@ -75,7 +75,8 @@ def deploy(
     rollout = type(session.rollout).model_validate(settings)
     _check_used(rollout.strategy, shares, seconds)
     started = now()
-    endpoint = summary.deployment(run_deployment(session, champion_version(session), port, rollout), since=started)
+    outputs = run_deployment(session, champion_version(session), port, rollout)
+    endpoint = summary.deployment(outputs, port, since=started)
     answer = summary.prediction(session.contract, endpoint)
     text = (
         f"{dataset} {endpoint['version']} serves at {endpoint['url']}"
@@ -98,7 +99,8 @@ def _check_used(strategy: str, shares: Sequence[float], seconds: float | None) -
 
 
 def _unused(strategy: str | None, endpoint: Mapping[str, Any]) -> str:
-    """A line where there was nothing to do step by step."""
+    """A line for each option that there was nothing to do for."""
+    kept = f"{endpoint['kept']}\n" if endpoint["kept"] else ""
     if strategy in (None, "replace") or not endpoint["alone"]:
-        return ""
-    return f"--strategy {strategy} was not used: {endpoint['alone']}\n"
+        return kept
+    return f"{kept}--strategy {strategy} was not used: {endpoint['alone']}\n"

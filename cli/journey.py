@@ -36,7 +36,7 @@ def journey(
     active(port).check(dataset)  # now: after minutes of training it would be for nothing
     with alone(session):
         found: dict[str, Any] = summary.training(session, run_training(session, profile, jobs))
-        found["endpoint"] = summary.deployment(run_deployment(session, found["promotion"]["version"], port))
+        found["endpoint"] = summary.deployment(run_deployment(session, found["promotion"]["version"], port), port)
     found["prediction"] = summary.prediction(session.contract, found["endpoint"])
     sites = session.contract.watched_sites[:1]
     found["drift"] = (

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from cli.runs import Session
 from project.paths import REPORTS, ROOT
@@ -60,14 +61,21 @@ def training(session: Session, outputs: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def deployment(outputs: Mapping[str, Any], since: str = "") -> dict[str, Any]:
-    """The endpoint after a deployment run, and under `alone` why nothing was beside its version since this time."""
+def deployment(outputs: Mapping[str, Any], port: int | None, since: str = "") -> dict[str, Any]:
+    """The endpoint after a deployment run.
+
+    Under `kept` stands why it is not at the port that was asked for, under `alone` why nothing was beside its version
+    since this time.
+    """
     endpoint = outputs[f"deploy_champion.{Artifact.ENDPOINT}"].load()
     alone = ""
     if endpoint.plan is None and not endpoint.previous:
         alone = "no other version served before"
     elif endpoint.plan is None and endpoint.current.deployed_at < since:
         alone = f"version {endpoint.current.version} served already"
+    kept = ""
+    if port is not None and urlsplit(endpoint.url).port != port:
+        kept = f"--port {port} was not used: the URL stays until python run.py down --dataset {endpoint.name}"
     return {
         "url": endpoint.url,
         "version": endpoint.current.version,
@@ -75,6 +83,7 @@ def deployment(outputs: Mapping[str, Any], since: str = "") -> dict[str, Any]:
         "example": dict(endpoint.example),
         "traffic": f"{endpoint.plan.mode.value}: {endpoint.plan.shares()}" if endpoint.plan else "",
         "alone": alone,
+        "kept": kept,
     }
 
 
@@ -134,6 +143,7 @@ def render(found: Mapping[str, Any]) -> str:
             *_training_lines(found),
             "",
             f"Endpoint   {endpoint['url']}   {found['dataset']} {endpoint['version']}, digest {digest}",
+            *([f"           {endpoint['kept']}"] if endpoint["kept"] else []),
             f"Prediction {answer['label']} with probability {answer['probability']:.3f}, for the example row",
             *drift_lines(found["drift"], found["dataset"]),
             "",

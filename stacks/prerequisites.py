@@ -34,7 +34,7 @@ def plan_secrets(stack: Stack, client: Client) -> Iterator[Planned]:
         if lacking:
             raise ConfigError(
                 f"{shown(stack.sidecar)}: the secret {secret!r} has no {' or '.join(map(repr, lacking))} in this ZenML "
-                f"server and {', '.join(variables[key] for key in lacking)} is not set",
+                f"server, and {' and '.join(variables[key] for key in lacking)} not set here",
                 f"export {' '.join(f'{variables[key]}=…' for key in lacking)}",
             )
         if registered is None:

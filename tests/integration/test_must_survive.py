@@ -199,10 +199,14 @@ def test_a_server_that_is_killed_is_said_to_be_gone_and_comes_back(served: Proje
     assert [found[key] for key in ("url", "version", "digest")] == [before[key] for key in ("url", "version", "digest")]
 
 
-def test_a_strategy_that_had_nothing_to_do_says_so(served: Project) -> None:
-    done = served.run("deploy", "--stack", "local", "--strategy", "canary")
+def test_options_that_had_nothing_to_do_are_said(served: Project) -> None:
+    other = served.port + 1
+    done = served.run("deploy", "--stack", "local", "--strategy", "canary", "--port", str(other))
     assert done.returncode == 0, done.stderr
-    assert "--strategy canary was not used: no other version served before" in done.stdout.splitlines()
+    assert done.stdout.splitlines()[1:3] == [
+        f"--port {other} was not used: the URL stays until python run.py down --dataset {NAME}",
+        "--strategy canary was not used: no other version served before",
+    ]
 
 
 # Bytes

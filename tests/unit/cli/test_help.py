@@ -28,14 +28,18 @@ def examples(command: click.Command) -> list[str]:
     return [line.strip().partition("  ")[0] for line in text.splitlines() if line.strip()]
 
 
-@pytest.mark.parametrize(("name", "command"), commands(), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("name", "command"), list(commands()), ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_help_has_examples_of_this_very_command(name: str, command: click.Command) -> None:
     words = [shlex.split(line) for line in examples(command)]
     assert len(words) >= 2
     assert all(line[: len(name.split()) + 2] == ["python", "run.py", *name.split()] for line in words)
 
 
-@pytest.mark.parametrize(("name", "command"), commands(), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("name", "command"), list(commands()), ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_an_answer_for_programs(name: str, command: click.Command) -> None:
     options = {option for parameter in command.params for option in parameter.opts}
     assert ("--json" in options) == (not isinstance(command, click.Group) or command is cli)
