@@ -4,7 +4,8 @@
 
 Predictions run in turns, each in a process of its own on core 0 with one thread, Parquet to Parquet; what counts is the
 processor's time from opening the input to closing the output, without imports, so that a busy machine changes little.
-Writes docs/batch.md. Figures differ between machines: compare within one run.
+Keeps what it measured in benchmarks/batch.json and writes docs/batch.md from it, after each part. Figures differ
+between machines: compare within one run.
 """
 
 from __future__ import annotations
@@ -40,12 +41,14 @@ DATASET, PAGE = "heart_disease", ROOT / "docs" / "batch.md"
 BUNDLE = ROOT / "models" / DATASET
 LARGE, PIECE, FEW = 500_000, 1_000_000, "few.parquet"
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-PARTS, MEASURED = ("predictions", "table", "training"), ROOT / "build" / "batch.json"
+PARTS, MEASURED = ("predictions", "table", "training"), Path(__file__).with_name("batch.json")
 PROFILES = ("--quick", "--full")
 OURS, SKLEARN, PYFUNC = "run.py predict", "scikit-learn", "MLflow pyfunc"
 TARGETS = (2_000_000, 512)
 """Rows a second on one core, and MiB, that were set before anything was measured."""
 Seconds = dict[str, float]
+Programs = dict[str, dict[str, float]]
+"""Name to `seconds` and `mib`."""
 
 
 def subject(name: str, source: Path, output: Path, model: Path) -> tuple[float, float]:
@@ -136,8 +139,8 @@ def write_rows(path: Path, count: int) -> Path:
     return path
 
 
-def predictions(folder: Path, rows: int, rounds: int) -> dict[str, list[tuple[float, float]]]:
-    """Each program in turns: seconds and MiB of each round."""
+def predictions(folder: Path, rows: int, rounds: int) -> Programs:
+    """Each program in turns: its median of the seconds, and the largest of its MiB."""
     model, source = save_model(folder / "model"), write_rows(folder / "rows.parquet", rows)
     write_rows(folder / FEW, 1000)
     larger = write_rows(folder / "larger.parquet", 4 * rows)
@@ -155,7 +158,10 @@ def predictions(folder: Path, rows: int, rounds: int) -> dict[str, list[tuple[fl
                 text=True,
             )
             found.setdefault(name, []).append(tuple(json.loads(done.stdout.splitlines()[-1])))
-    return found
+    return {
+        name: {"seconds": statistics.median(s for s, _ in each), "mib": max(mib for _, mib in each)}
+        for name, each in found.items()
+    }
 
 
 def large_table(folder: Path) -> Seconds:
@@ -201,30 +207,25 @@ def large_table(folder: Path) -> Seconds:
     return seconds
 
 
-def trainings(folder: Path) -> dict[str, tuple[float, float]]:
-    """Seconds and MiB of `--quick` and `--full`, nothing cached, in a copy of the tree with stores of its own."""
+def trainings(folder: Path) -> Iterator[tuple[str, dict[str, float]]]:
+    """Seconds and MiB of `--quick`, then `--full`, nothing cached, in a copy of the tree with stores of its own."""
     tree = folder / "tree"
     shutil.copytree(ROOT, tree, ignore=LEFT_OUT)
     environment = {**os.environ, "ZENML_CONFIG_PATH": str(folder / "zenml")}
     run = [sys.executable, "run.py", "train", "--stack", "local", "--no-cache"]
     measure([*run, "--quick"], tree, environment)  # makes the stores
-    found = {}
     for profile in PROFILES:
         print(f"training {profile}", file=sys.stderr, flush=True)
         one = measure([*run, profile], tree, environment)
-        found[profile] = (one.seconds, one.peak_mib)
-    return found
+        yield profile, {"seconds": one.seconds, "mib": one.peak_mib}
 
 
-def page(
-    rows: int,
-    predicted: Mapping[str, Sequence[tuple[float, float]]],
-    large: Mapping[str, float],
-    trained: Mapping[str, tuple[float, float]],
-) -> str:
-    """docs/batch.md, from what was measured."""
-    rates = {name: _rows_of(name, rows) / statistics.median(s for s, _ in each) for name, each in predicted.items()}
-    peaks = {name: max(mib for _, mib in each) for name, each in predicted.items()}
+def page(found: Mapping[str, Any]) -> str:
+    """docs/batch.md, from what was measured: part to its figures and the machine they are of."""
+    rows, rounds, predicted = (found["predictions"][key] for key in ("rows", "rounds", "programs"))
+    large, trained = found["table"]["steps"], found["training"]["profiles"]
+    rates = {name: _rows_of(name, rows) / each["seconds"] for name, each in predicted.items()}
+    peaks = {name: each["mib"] for name, each in predicted.items()}
     lines = [
         [
             name,
@@ -246,8 +247,8 @@ def page(
         [f"memory, {4 * rows:,} rows too, MiB", f"less than {TARGETS[1]}", f"{most:.0f}", _verdict(most < TARGETS[1])],
     ]
     return Template(Path(__file__).with_name("batch.md").read_text(encoding="utf-8")).substitute(
-        command=f".venv/bin/python -m benchmarks.batch --rows {rows} --rounds {len(predicted[OURS])}",
-        machine=_machine(),
+        command=f".venv/bin/python -m benchmarks.batch --rows {rows} --rounds {rounds}",
+        **{f"{part}_machine": found[part]["machine"] for part in PARTS},
         targets=_table(["asked for", "target", "measured", ""], verdicts),
         predictions=_table(["program", "rows", "rows/s", "ours is faster", "peak MiB"], lines),
         large=_table(["step", "seconds", "rows/s"], [[n, f"{s:.1f}", f"{LARGE / s:,.0f}"] for n, s in large.items()]),
@@ -261,11 +262,10 @@ def _machine() -> str:
     return f"{os.cpu_count()} cores ({platform.machine()}), {load}, Python {platform.python_version()}"
 
 
-def _training(profile: str, trained: Mapping[str, tuple[float, float]]) -> list[str]:
+def _training(profile: str, trained: Programs) -> list[str]:
     if profile not in trained:
         return [profile, "not measured", ""]
-    seconds, mib = trained[profile]
-    return [profile, f"{seconds:.0f}", f"{mib:.0f}"]
+    return [profile, f"{trained[profile]['seconds']:.0f}", f"{trained[profile]['mib']:.0f}"]
 
 
 def _rows_of(name: str, rows: int) -> int:
@@ -293,27 +293,26 @@ def main() -> None:
         name, *paths = options.subject
         print(json.dumps(subject(name, *map(Path, paths))))
         return
-    found: dict[str, Any] = json.loads(MEASURED.read_text(encoding="utf-8")) if MEASURED.is_file() else {}
+    found: dict[str, Any] = json.loads(MEASURED.read_text(encoding="utf-8"))
     for part in options.only or PARTS:
         with tempfile.TemporaryDirectory(prefix="batch-") as scratch:
             match part:
                 case "predictions":
-                    found[part] = {
-                        "rows": options.rows,
-                        "found": predictions(Path(scratch), options.rows, options.rounds),
-                    }
+                    programs = predictions(Path(scratch), options.rows, options.rounds)
+                    _keep(found, part, rows=options.rows, rounds=options.rounds, programs=programs)
                 case "table":
-                    found[part] = large_table(Path(scratch))
+                    _keep(found, part, steps=large_table(Path(scratch)))
                 case _:
-                    found[part] = trainings(Path(scratch))
-        MEASURED.parent.mkdir(exist_ok=True)
-        MEASURED.write_text(json.dumps(found), encoding="utf-8")
-    if {"predictions", "table"} <= found.keys():
-        predicted = found["predictions"]
-        PAGE.write_text(
-            page(predicted["rows"], predicted["found"], found["table"], found.get("training", {})), encoding="utf-8"
-        )
+                    for profile, figures in trainings(Path(scratch)):
+                        _keep(found, part, profiles={**found[part]["profiles"], profile: figures})
     print(json.dumps(found, indent=1))
+
+
+def _keep(found: dict[str, Any], part: str, **figures: Any) -> None:
+    """Take in what was measured of a part, and write both files: what comes after it may fail."""
+    found[part] = {"machine": _machine(), **figures}
+    MEASURED.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(page(found), encoding="utf-8")
 
 
 if __name__ == "__main__":

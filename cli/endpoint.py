@@ -1,6 +1,7 @@
 """`endpoint`, `status`, `rollback`, `down`: what serves, where, and what to do about it.
 
-They read the endpoint record and the endpoint itself, never ZenML, and answer within a second (but `--lineage`).
+They read the endpoint record and the endpoint itself, never ZenML, and answer within a second; `status` with
+`--lineage` or `--card` does not.
 """
 
 from __future__ import annotations
@@ -65,21 +66,42 @@ def endpoint(dataset: str | None, stack: str | None, as_json: bool, forward: int
 @click.command()
 @click.option("--dataset", help="Name of the data set; without it every endpoint.")
 @click.option("--lineage", "version", metavar="VERSION", help="Say instead where a version comes from.")
+@click.option("--card", metavar="VERSION|FOLDER", help="Print instead a model's card, its figures measured now.")
+@click.option("--section", metavar="NAME", help="Of the card this alone: figures, segments, missing …")
 @place_option
 @json_option
-def status(dataset: str | None, version: str | None, stack: str | None, as_json: bool) -> None:
-    """Say what serves at each endpoint and whether it answers, or where a version comes from.
+def status(
+    dataset: str | None,
+    version: str | None,
+    card: str | None,
+    section: str | None,
+    stack: str | None,
+    as_json: bool,
+) -> None:
+    """Say what serves at each endpoint and whether it answers, or where a version comes from, or how good it is.
+
+    --card measures a model's figures anew, from its bundle and the rows; exit code 5 where one is another.
 
     \b
     Examples:
       python run.py status
       python run.py status --lineage v3 --dataset heart_disease
+      python run.py status --card models/heart_disease --section segments
     """
+    if card and version:
+        raise click.UsageError("give --lineage or --card, not both")
+    if section and not card:
+        raise click.UsageError("--section is of a --card")
+    where = stack or (click.get_current_context().obj or {}).get("stack")
     if version is not None:
         from cli.lineage import show_lineage
 
-        outer = click.get_current_context().obj or {}
-        show_lineage(_name(dataset), version, stack or outer.get("stack"), as_json)
+        show_lineage(_name(dataset), version, where, as_json)
+        return
+    if card is not None:
+        from cli.card import show_card
+
+        show_card(_name(dataset), card, section, where, as_json)
         return
     asked = deployer(stack)
     names = asked.endpoints() if dataset is None else [dataset]

@@ -32,6 +32,8 @@ class Use(Strict):
 
     intended: str = ""
     not_for: str = ""
+    ethics: str = ""
+    """Who agreed to the use of the rows, and who is seldom among them."""
 
 
 class Reading(Strict):

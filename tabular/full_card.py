@@ -1,42 +1,99 @@
 """The card of one version: what its bundle says of the model, and what only a version has.
 
 A version's number, digest and origin can not stand in the bundle whose digest they are; they are added here, beside the
-use it is meant for, the command behind each figure, and the reporting items ticked with their place.
+rest of the figures, the use it is meant for, the command that measures each section anew, and the reporting items
+ticked with their place.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
+from tabular import further_figures as further
+from tabular import model_card as own
 from tabular.bundle import Bundle
 from tabular.contract import Contract
-from tabular.model_card import table
-from tabular.tripod import CHECK, USE, VERSION, answered
+from tabular.tripod import CHECK, DATA, ETHICS, FIGURES, INPUTS, LIMITS, MODEL, SEGMENTS, USE, VERSION, answered
 
 HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
+MEASURED = {
+    "figures": FIGURES,
+    "reliability": own.RELIABILITY,
+    "segments": SEGMENTS,
+    "importance": own.IMPORTANCE,
+    "missing": own.MISSING,
+    "limits": LIMITS,
+    "further": further.FURTHER,
+    "benefit": further.BENEFIT,
+}
+"""What `run.py status --card … --section` takes, and the section it measures anew."""
 
 
-def full_card(contract: Contract, bundle: Bundle, version: str) -> str:
-    """Markdown; the same bundle and version give the same bytes."""
+def full_card(contract: Contract, bundle: Bundle, reference: str, metrics: Mapping[str, Any] | None = None) -> str:
+    """Markdown; the same bundle and reference give the same bytes.
+
+    Args:
+        contract: Of the data set.
+        bundle: Of the model.
+        reference: What a command knows it by: a version, such as `v3`, or the folder of a bundle.
+        metrics: The figures to show, measured anew; without them those of the bundle.
+    """
+    text = bundle.content["model_card.md"].decode().rstrip()
+    if metrics is not None:
+        text = _with_sections(text, own.model_card(contract, metrics))
     parts = [
-        bundle.content["model_card.md"].decode().rstrip(),
+        text,
+        *further.sections(contract, metrics or bundle.json("metrics.json")),
         f"## {USE}",
         _use(contract),
+        *([f"## {ETHICS}", contract.use.ethics] if contract.use.ethics else []),
         f"## {VERSION}",
-        _version(contract, bundle, version),
+        _version(contract, bundle, reference),
         f"## {CHECK}",
-        _commands(contract, version),
+        _commands(contract, reference),
     ]
-    headings = HEADING.findall("\n\n".join(parts))
-    items = list(answered(headings))
+    beside = _beside(contract, bundle, reference)
+    text = HEADING.sub(lambda found: found[0] + beside.get(found[1], ""), "\n\n".join(parts))
+    items = list(answered(HEADING.findall(text)))
     rows = [[item.number, item.topic, "✓" if done else "–", place] for item, done, place in items]
     ticked = sum(done for _, done, _ in items)
-    parts += [
+    reporting = [
+        text,
         "## Reporting items (TRIPOD+AI)",
         f"{ticked} of {len(rows)} are answered; of the others stands why not. Collins et al. 2024, BMJ 385:e078378.",
-        table(["item", "topic", "", "place"], rows),
+        own.table(["item", "topic", "", "place"], rows),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(reporting) + "\n"
+
+
+def sections_of(card: str) -> dict[str, str]:
+    """Heading to its text, in the order of the card."""
+    _, *found = HEADING.split(card)
+    return {heading: text.strip() for heading, text in zip(found[::2], found[1::2], strict=True)}
+
+
+def _with_sections(card: str, other: str) -> str:
+    """A card with each section that is measured as another card has it."""
+    found = sections_of(other)
+    for heading, text in sections_of(card).items():
+        if heading in MEASURED.values():
+            card = card.replace(f"## {heading}\n\n{text}", f"## {heading}\n\n{found[heading]}")
+    return card
+
+
+def _beside(contract: Contract, bundle: Bundle, reference: str) -> dict[str, str]:
+    run, name = "python run.py", f"--dataset {contract.name}"
+    anew = {heading: f"status --card {reference} {name} --section {short}" for short, heading in MEASURED.items()}
+    profile = "--full" if "optimism" in bundle.json("metrics.json") else "--quick"
+    trained = f"train --stack local {name} {profile} --no-cache --json"
+    said = {heading: f"Measured anew by `{run} {command}`." for heading, command in anew.items()} | {
+        MODEL: f"Trained anew, with the threshold above, by `{run} {trained}`.",
+        INPUTS: f"Every row is held against these by `{run} data validate {name}`.",
+        DATA: f"Rows, classes and ranges of each site: `{run} data describe {name}`.",
+    }
+    return {heading: f"\n\n{text}" for heading, text in said.items()}
 
 
 def _use(contract: Contract) -> str:
@@ -48,10 +105,10 @@ def _use(contract: Contract) -> str:
     )
 
 
-def _version(contract: Contract, bundle: Bundle, version: str) -> str:
+def _version(contract: Contract, bundle: Bundle, reference: str) -> str:
     origin = bundle.provenance
     rows = [
-        ["version", f"{contract.name} {version}"],
+        ["version", f"{contract.name} {reference}"],
         ["bundle digest", bundle.digest],
         ["data, sha256", bundle.data_sha256],
         ["data, DVC", origin.get("data_md5", "–")],
@@ -60,16 +117,18 @@ def _version(contract: Contract, bundle: Bundle, version: str) -> str:
         ["ZenML run", origin.get("zenml_run", "–")],
         ["libraries", ", ".join(f"{name} {number}" for name, number in sorted(bundle.libraries.items()))],
     ]
-    return table(["", ""], rows)
+    return own.table(["", ""], rows)
 
 
-def _commands(contract: Contract, version: str) -> str:
+def _commands(contract: Contract, reference: str) -> str:
     run, name = "python run.py", f"--dataset {contract.name}"
     rows = [
-        ["every figure above: trained anew, the same digest", f"`{run} train --stack local {name} --no-cache --json`"],
-        ["rows, classes and ranges of each site", f"`{run} data describe {name}`"],
-        ["that the rows keep their contract", f"`{run} data validate {name}`"],
-        ["from this version to its run, data and commit", f"`{run} status --lineage {version} {name}`"],
+        ["every figure above, measured anew", f"`{run} status --card {reference} {name}`"],
+        ["the same digest, from the rows on", f"`{run} train --stack local {name} --no-cache --json`"],
         ["drift since then", f"`{run} monitor {name}`"],
     ]
-    return table(["what", "command"], rows)
+    if reference.startswith("v"):
+        rows.insert(
+            2, ["from this version to its run, data and commit", f"`{run} status --lineage {reference} {name}`"]
+        )
+    return own.table(["what", "command"], rows)

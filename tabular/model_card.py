@@ -8,6 +8,9 @@ from typing import Any
 from tabular.cells import allowed
 from tabular.contract import Contract
 
+RELIABILITY = "How far its probabilities can be taken at their word"
+IMPORTANCE, MISSING = "What it looks at", "What a missing field costs"
+
 
 def model_card(contract: Contract, metrics: Mapping[str, Any]) -> str:
     """Markdown with data, figures, limits and inputs; the same evidence gives the same bytes."""
@@ -53,7 +56,7 @@ def model_card(contract: Contract, metrics: Mapping[str, Any]) -> str:
                 *([f"{site}, never seen", *_row(figures)] for site, figures in metrics["external"].items()),
             ),
         ),
-        "## How far its probabilities can be taken at their word",
+        f"## {RELIABILITY}",
         (
             "A calibration slope below 1: they are too extreme. An intercept above 0: they are too low on the whole."
             " A 90 % prediction set is promised to hold the true class in 90 % of rows like those trained on."
@@ -75,7 +78,7 @@ def model_card(contract: Contract, metrics: Mapping[str, Any]) -> str:
                         [
                             name,
                             part["rows"],
-                            *(_interval(part, m) for m in ("roc_auc", "balanced_accuracy")),
+                            *(interval_of(part, m) for m in ("roc_auc", "balanced_accuracy")),
                         ]
                         for name, part in metrics["segments"].items()
                     ),
@@ -84,7 +87,7 @@ def model_card(contract: Contract, metrics: Mapping[str, Any]) -> str:
             if metrics["segments"]
             else []
         ),
-        "## What it looks at",
+        f"## {IMPORTANCE}",
         "Rise of the log loss when a feature is shuffled among the training rows.",
         table(["feature", "importance"], ([name, _figure(value)] for name, value in metrics["importance"].items())),
         *_missing(metrics["ablation"]),
@@ -124,7 +127,7 @@ def _missing(ablation: Mapping[str, Mapping[str, Any]]) -> list[str]:
     if not ablation:
         return []
     return [
-        "## What a missing field costs",
+        f"## {MISSING}",
         (
             "A field that may be missing can be left out of a request. The same held-out rows without it, the model"
             " as it is: rise of the log loss with its 95 % bootstrap interval, and change of the AUC. An interval"
@@ -168,11 +171,11 @@ def _limits(metrics: Mapping[str, Any]) -> str:
 
 def _row(figures: Mapping[str, Any]) -> list[object]:
     names = ("roc_auc", "brier", "accuracy", "balanced_accuracy")
-    return [figures["rows"], *(_interval(figures, name) for name in names), _figure(figures["metrics"]["majority"])]
+    return [figures["rows"], *(interval_of(figures, name) for name in names), _figure(figures["metrics"]["majority"])]
 
 
 def _reliability(figures: Mapping[str, Any]) -> list[str]:
-    line = [_interval(figures, name) for name in ("calibration_slope", "calibration_intercept")]
+    line = [interval_of(figures, name) for name in ("calibration_slope", "calibration_intercept")]
     held = figures.get("conformal", {}).get("0.90")
     new = f"{figures['new']:.0%}"
     if held is None:
@@ -181,7 +184,8 @@ def _reliability(figures: Mapping[str, Any]) -> list[str]:
     return [*line, coverage, f"{held['classes']:.2f}", new]
 
 
-def _interval(figures: Mapping[str, Any], name: str) -> str:
+def interval_of(figures: Mapping[str, Any], name: str) -> str:
+    """A figure and its 95 % interval; a dash where it was not measured."""
     value = figures.get("metrics", {}).get(name)
     if value is None:
         return "–"

@@ -80,10 +80,6 @@ def package(
     known = covered(contract, train)
     limits = conformal.limits(truth, np.array(chosen.probabilities))
 
-    def evaluated(rows: pd.DataFrame) -> dict[str, Any]:
-        figures = evaluation.evaluate(contract, onnx, threshold, rows, seed, limits)
-        return {**figures, "new": share_new(known, rows)}
-
     metrics = {
         "candidate": chosen.name,
         "family": chosen.family,
@@ -95,12 +91,7 @@ def package(
         ],
         "validation": {name: None if math.isnan(value) else value for name, value in chosen.metrics.items()},
         **({"optimism": dataclasses.asdict(optimism)} if optimism else {}),
-        "training_rows": len(train),
-        "test": evaluated(test),
-        "segments": evaluation.evaluate_segments(contract, onnx, threshold, test, seed),
-        "external": {site: evaluated(rows) for site, rows in external.items()},
-        "importance": evaluation.importance(contract, onnx, train, seed),
-        "ablation": ablation(contract, onnx, test, seed),
+        **evidence(contract, onnx, threshold, limits, known, train, test, external, seed),
     }
     content = {
         "model.onnx": onnx,
@@ -116,6 +107,45 @@ def package(
     bundle = Bundle(content, libraries, data_sha256, provenance={})
     numbers = [i for i, feature in enumerate(contract.features.values()) if feature.type in ("number", "integer")]
     return Packaged(bundle, model, export.parity(model, onnx, features, seed, numbers))
+
+
+def evidence(
+    contract: Contract,
+    onnx: bytes,
+    threshold: float | None,
+    limits: Mapping[str, float],
+    known: Mapping[str, Any],
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    external: Mapping[str, pd.DataFrame],
+    seed: int,
+) -> dict[str, Any]:
+    """All that a card says of how good a model is; from an exported model and the rows alone, so that anyone can again.
+
+    Args:
+        contract: Of the data set.
+        onnx: The model.
+        threshold: Of the decision, None for more than two classes.
+        limits: Of conformal sets by level.
+        known: What the training rows reach, by feature.
+        train: Rows that were learnt from.
+        test: Held-out rows.
+        external: Rows of other sites, by name.
+        seed: Of resamples and shuffles.
+    """
+
+    def evaluated(rows: pd.DataFrame) -> dict[str, Any]:
+        figures = evaluation.evaluate(contract, onnx, threshold, rows, seed, limits)
+        return {**figures, "new": share_new(known, rows)}
+
+    return {
+        "training_rows": len(train),
+        "test": evaluated(test),
+        "segments": evaluation.evaluate_segments(contract, onnx, threshold, test, seed),
+        "external": {site: evaluated(rows) for site, rows in external.items()},
+        "importance": evaluation.importance(contract, onnx, train, seed),
+        "ablation": ablation(contract, onnx, test, seed),
+    }
 
 
 def _serving(

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 TITLE = ""
 """Stands for the card's first lines, above every section."""
 FIGURES, INPUTS, LIMITS, DATA, MODEL = "Figures", "Inputs", "Limits", "Data", "Model"
-USE, VERSION, CHECK, SEGMENTS = "Use", "Version", "Check these figures", "Segments of the held-out rows"
+USE, ETHICS, VERSION = "Use", "Ethics", "Version"
+CHECK, SEGMENTS = "Check these figures", "Segments of the held-out rows"
 OTHERS = "that of the people who collected the data: see Data"
 
 
@@ -33,7 +34,7 @@ ITEMS = (
     Item("2", "summary", TITLE),
     Item("3a", "context", TITLE),
     Item("3b", "who it is meant for", USE),
-    Item("3c", "known inequalities between groups", None, "not studied; segments show what was measured"),
+    Item("3c", "known inequalities between groups", ETHICS),
     Item("4", "objectives", USE),
     Item("5a", "sources of the data", DATA),
     Item("5b", "dates of the data", None, OTHERS),
@@ -60,7 +61,7 @@ ITEMS = (
     Item("14", "fairness", SEGMENTS),
     Item("15", "output and threshold", TITLE),
     Item("16", "differences between development and evaluation data", LIMITS),
-    Item("17", "ethical approval", None, OTHERS),
+    Item("17", "ethical approval", ETHICS),
     Item("18a", "funding", None, "none"),
     Item("18b", "conflicts of interest", None, "none"),
     Item("18c", "protocol", None, "none was registered before the data were seen"),
@@ -69,8 +70,8 @@ ITEMS = (
     Item("18f", "availability of the code", VERSION),
     Item("19", "involvement of patients and the public", None, "none"),
     Item("20a", "flow of participants", FIGURES),
-    Item("20b", "characteristics of participants", CHECK),
-    Item("20c", "characteristics at other sites", CHECK),
+    Item("20b", "characteristics of participants", DATA),
+    Item("20c", "characteristics at other sites", DATA),
     Item("21", "participants and events in each analysis", FIGURES),
     Item("22", "the whole model", VERSION),
     Item("23a", "performance with intervals", FIGURES),

@@ -13,6 +13,8 @@ from tracking.versions import bundle_of
 if TYPE_CHECKING:
     from zenml.models import ModelVersionResponse, PipelineRunResponse
 
+    from tabular.bundle import Bundle
+
 PAGE = 100
 
 
@@ -49,11 +51,7 @@ def lineage(model: str, version: str) -> Lineage:
     """
     from zenml.client import Client
 
-    client = Client()
-    try:
-        found = client.get_model_version(model, version)
-    except KeyError:
-        raise ConfigError(_unknown(model, version), "python run.py status") from None
+    client, found = Client(), _version(model, version)
     bundle = bundle_of(found)
     metrics = bundle.json("metrics.json")
     run = client.get_pipeline_run(bundle.provenance["zenml_run"])
@@ -74,6 +72,25 @@ def lineage(model: str, version: str) -> Lineage:
         zenml_run=run.name,
         mlflow_run=str(found.run_metadata["mlflow_run"]),
     )
+
+
+def bundle_of_version(model: str, version: str) -> Bundle:
+    """The bundle of a version.
+
+    Raises:
+        ConfigError: The model has no such version on this stack.
+        Refused: Its bundle is missing or damaged.
+    """
+    return bundle_of(_version(model, version))
+
+
+def _version(model: str, version: str) -> ModelVersionResponse:
+    from zenml.client import Client
+
+    try:
+        return Client().get_model_version(model, version)
+    except KeyError:
+        raise ConfigError(_unknown(model, version), "python run.py status") from None
 
 
 def _unknown(model: str, version: str) -> str:

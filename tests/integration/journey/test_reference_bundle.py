@@ -69,3 +69,14 @@ def test_lineage_leads_from_a_version_to_its_data_and_runs(journey: Journey) -> 
     said = refusal(journey.project.run("status", "--lineage", "v9", "--stack", "local", "--json"))
     assert said["exit_code"] == 2
     assert said["error"] == "heart_disease has no version 'v9'; allowed: v1"
+
+
+def test_a_version_s_figures_are_measured_anew(journey: Journey) -> None:
+    done = journey.project.run("status", "--card", "v1", "--section", "missing", "--stack", "local", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["digest"], found["same"]) == (journey.found["promotion"]["digest"], True)
+    card = (journey.project.root / "reports/heart_disease/model_card.md").read_text(encoding="utf-8")
+    assert found["card"] in card
+    said = refusal(journey.project.run("status", "--card", "v9", "--stack", "local", "--json"))
+    assert (said["exit_code"], said["error"]) == (2, "heart_disease has no version 'v9'; allowed: v1")
