@@ -1,16 +1,18 @@
 """What the journey and its endpoint cost on a cluster.
 
 `python -m benchmarks.cluster` writes docs/kubernetes-benchmark.md. It needs the platform (`make platform-up`), the
-variables of `make platform-env`, kubectl and docker. Everything runs in copies of the tree; the
+variables of `make platform-env`, kubectl, docker and wrk. Everything runs in copies of the tree; the
 endpoint of the data set is taken down before and after.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import platform
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,6 +24,7 @@ from typing import Any
 
 import psutil
 
+from benchmarks.serving.load import by_wrk
 from project.images import image_name
 from project.paths import ROOT
 
@@ -30,6 +33,7 @@ LEFT_OUT = shutil.ignore_patterns(
     ".venv", ".git", "build", ".endpoints", "mlruns", "*.db", "reports", "__pycache__", ".*_cache"
 )
 EDITED, LINE = "tabular/splitting.py", "    from sklearn.model_selection import train_test_split\n"
+SECONDS, CONNECTIONS, ROUNDS = 10, 16, 3
 Row = tuple[str, str, str]
 """What, how much, by which command."""
 
@@ -142,6 +146,43 @@ def deployment(folder: Path, environment: Mapping[str, str]) -> Iterator[Row]:
     )
 
 
+def gateway(environment: Mapping[str, str]) -> Iterator[Row]:
+    """Requests per second of one pod that counts no limit, asked through the gateway and at its own address in turn."""
+    found = kubectl("get", "seldondeployment", "heart-disease")
+    container = found["spec"]["predictors"][0]["componentSpecs"][0]["spec"]["containers"][0]
+    container["args"] += ["--rate", "1000000", "--burst", "1000000"]
+    changed = json.dumps({"spec": found["spec"]})
+    words = ["kubectl", "--namespace", "tabular", "patch", "seldondeployment", "heart-disease", "--type=merge"]
+    subprocess.run([*words, "--patch", changed], check=True, capture_output=True)
+    address = address_of_pod_with("--rate")
+    secret = kubectl("get", "secret", "tabular-keys")["data"]["key"]
+    headers = {"X-API-Key": base64.b64decode(secret).decode(), "Content-Type": "application/json"}
+    serving = json.loads((ROOT / "models" / "heart_disease" / "serving.json").read_text(encoding="utf-8"))
+    body = json.dumps(serving["example"]["row"]).encode()
+    way = f"{environment['MINIKUBE_ENDPOINT_URL']}/seldon/tabular/heart-disease"
+    ways = [f"{way}/predict", f"http://{address}:9000/predict"]
+    rates = [[by_wrk(url, headers, body, SECONDS, CONNECTIONS) for url in ways] for _ in range(ROUNDS)]
+    through, direct = (statistics.median(column) for column in zip(*rates, strict=True))
+    how = f"wrk -c{CONNECTIONS} -d{SECONDS}s, the middle of {ROUNDS} in turn"
+    yield "requests through the gateway to one pod, a row each, every check on", f"{through:,.0f}/s", how
+    yield "the same without the gateway", f"{direct:,.0f}/s", how
+
+
+def address_of_pod_with(argument: str) -> str:
+    """Where the endpoint's pod with an argument is, once it is ready and alone.
+
+    Raises:
+        SystemExit: It does not come.
+    """
+    for _ in range(120):
+        pods = kubectl("get", "pods", "--selector", "tabular-zenml/endpoint=heart-disease")["items"]
+        statuses = [pod["status"].get("containerStatuses", [{}])[0] for pod in pods]
+        if len(pods) == 1 and argument in pods[0]["spec"]["containers"][0]["args"] and statuses[0].get("ready"):
+            return str(pods[0]["status"]["podIP"])
+        time.sleep(1)
+    raise SystemExit(f"no pod with {argument} became ready")
+
+
 def images(environment: Mapping[str, str]) -> Iterator[Row]:
     """How large the images are."""
     for target in ("steps", "serving", "zenml", "mlflow"):
@@ -163,7 +204,7 @@ def main() -> None:
         shutil.copytree(ROOT, folder, ignore=LEFT_OUT)
         environment = {**os.environ, "ZENML_CONFIG_PATH": f"{temporary}/zenml", "ZENML_ANALYTICS_OPT_IN": "false"}
         rows = [*journeys(folder, environment), *steps(environment), *deployment(folder, environment)]
-        rows += images(environment)
+        rows += [*gateway(environment), *images(environment)]
         command(folder, environment, "down", "--stack", "minikube")
     memory = psutil.virtual_memory().total / 2**30
     cpus = len(os.sched_getaffinity(0))

@@ -181,6 +181,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def listens(port: int) -> bool:
+    """Whether somebody takes connections at a port of this machine."""
+    with socket.socket() as connection:
+        return connection.connect_ex((HOST, port)) == 0
+
+
 def until(true: Callable[[], object], seconds: float = PATIENCE) -> None:
     """Wait for something to come true."""
     end = time.monotonic() + seconds

@@ -7,6 +7,8 @@ import csv
 import json
 import re
 import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.serving.questions import Question
@@ -33,15 +35,43 @@ def saturate(
         SystemExit: A request failed.
     """
     path, body = question.request(count)
-    script = running.folder / "request.lua"
-    lines = [f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in running.headers.items()]
-    script.write_text("\n".join(['wrk.method = "POST"', *lines, f"wrk.body = [==[{body.decode()}]==]"]))
-    command = ["taskset", "--cpu-list", cores, "wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s"]
-    command += [f"--timeout={TIMEOUT}s", f"--script={script}", f"http://127.0.0.1:{running.port}{path}"]
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    if "Non-2xx" in said or "Socket errors" in said:
-        raise SystemExit(f"{question.label}: requests failed\n{said}")
-    (rate,) = re.findall(r"Requests/sec: +([\d.]+)", said)
+    url = f"http://127.0.0.1:{running.port}{path}"
+    pinned = ("taskset", "--cpu-list", cores)
+    return by_wrk(url, running.headers, body, seconds, connections, threads, pinned)
+
+
+def by_wrk(
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    seconds: int,
+    connections: int,
+    threads: int = 1,
+    pinned: Sequence[str] = (),
+) -> float:
+    """Requests per second of one POST said again and again.
+
+    Args:
+        url: Where to.
+        headers: Of the request.
+        body: Of the request, UTF-8.
+        seconds: How long.
+        connections: Kept alive.
+        threads: Of wrk.
+        pinned: What wrk's command begins with, such as `taskset`.
+
+    Raises:
+        SystemExit: A request failed.
+    """
+    lines = [f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in headers.items()]
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write("\n".join(['wrk.method = "POST"', *lines, f"wrk.body = [==[{body.decode()}]==]"]))
+        script.flush()
+        command = [*pinned, "wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s", f"--timeout={TIMEOUT}s"]
+        said = subprocess.run([*command, f"--script={script.name}", url], check=True, capture_output=True, text=True)
+    if "Non-2xx" in said.stdout or "Socket errors" in said.stdout:
+        raise SystemExit(f"{url}: requests failed\n{said.stdout}")
+    (rate,) = re.findall(r"Requests/sec: +([\d.]+)", said.stdout)
     return float(rate)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -21,7 +22,7 @@ from tabular.sites import SITE, read_sites
 from tests.cluster.conftest import Done, kubectl
 from tests.cluster.endpoints import key
 from tests.integration.project_copy import Project
-from tests.served import free_port
+from tests.served import free_port, listens, until
 
 pytestmark = pytest.mark.cluster
 JOURNEY = 900
@@ -121,6 +122,20 @@ def test_the_commands_speak_of_the_cluster_as_of_a_laptop(cluster: Cluster, jour
     refused = bare.run("rollback")
     assert refused.returncode == 3
     assert "no earlier version" in refused.stderr
+
+
+def test_a_way_past_the_gateway_is_open_until_ctrl_c(cluster: Cluster, journey: Any) -> None:
+    port = free_port()
+    command = [sys.executable, "run.py", "endpoint", "--stack", "minikube", "--forward", str(port)]
+    with subprocess.Popen(command, cwd=cluster.project.root, env=cluster.environment, stdout=subprocess.PIPE) as way:
+        try:
+            until(lambda: listens(port), seconds=60)
+            found = post(f"http://127.0.0.1:{port}/predict", journey["endpoint"]["example"])
+        finally:
+            way.send_signal(signal.SIGINT)
+        assert way.wait(timeout=30) == 130
+    assert found["version"] == journey["promotion"]["version"]
+    assert not listens(port)
 
 
 def test_a_second_run_takes_its_steps_from_the_cache(cluster: Cluster, journey: Any) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-import socket
 import subprocess
 from collections.abc import Iterator
 
@@ -15,7 +14,7 @@ from k8s.platform.settings import Settings
 from project.images import image_name
 from project.paths import ROOT
 from tests.cluster.conftest import kubectl
-from tests.served import HOST, REFERENCE, free_port, until
+from tests.served import HOST, REFERENCE, free_port, listens, until
 
 pytestmark = pytest.mark.cluster
 LABEL = "app.kubernetes.io/name=model-service"
@@ -52,7 +51,7 @@ def test_the_overlay_serves_the_reference_bundle_with_a_key_of_its_own(
     command = ["kubectl", "port-forward", "--namespace", namespace, "svc/model-service", f"{port}:80"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as forward:
         try:
-            until(lambda: _listens(port))
+            until(lambda: listens(port))
             example = json.loads((REFERENCE / "serving.json").read_bytes())["example"]
             status, answer = _ask(port, example["row"], {"X-API-Key": key})
             assert status == 200
@@ -70,11 +69,6 @@ def _ready(namespace: str) -> bool:
         for pod in json.loads(listed)["items"]
         for condition in pod["status"].get("conditions", [])
     )
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex((HOST, port)) == 0
 
 
 def _ask(port: int, row: object, headers: dict[str, str]) -> tuple[int, dict[str, float]]:
