@@ -126,8 +126,10 @@ def test_the_commands_speak_of_the_cluster_as_of_a_laptop(cluster: Cluster, jour
 
 def test_a_way_past_the_gateway_is_open_until_ctrl_c(cluster: Cluster, journey: Any) -> None:
     port = free_port()
-    command = [sys.executable, "run.py", "endpoint", "--stack", "minikube", "--forward", str(port)]
-    with subprocess.Popen(command, cwd=cluster.project.root, env=cluster.environment, stdout=subprocess.PIPE) as way:
+    # A shell's background job ignores Ctrl-C, and so do its children.
+    command = ["env", "--default-signal=INT", sys.executable, "run.py", "endpoint", "--stack", "minikube"]
+    where: dict[str, Any] = {"cwd": cluster.project.root, "env": cluster.environment, "stdout": subprocess.DEVNULL}
+    with subprocess.Popen([*command, "--forward", str(port)], **where) as way:
         try:
             until(lambda: listens(port), seconds=60)
             found = post(f"http://127.0.0.1:{port}/predict", journey["endpoint"]["example"])
