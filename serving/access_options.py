@@ -10,6 +10,7 @@ from math import inf
 from pathlib import Path
 
 from serving.access import Access
+from serving.folder import KNOWN_JWKS
 from serving.keys import KeyFileError, KeyRing
 from serving.limits import Buckets, Policy
 
@@ -89,7 +90,7 @@ def access_arguments(options: argparse.Namespace) -> list[str]:
 
 
 def access_of(options: argparse.Namespace, limits_fd: int | None) -> Access:
-    """The access that the options describe.
+    """The access that the options describe; memory that the workers share for their limits makes it that of a worker.
 
     Raises:
         ValueError: The JWKS or a network can not be read.
@@ -99,7 +100,8 @@ def access_of(options: argparse.Namespace, limits_fd: int | None) -> Access:
     if options.jwks:
         from serving.tokens import Tokens  # with the cryptography that only tokens need
 
-        tokens = Tokens(options.jwks, options.jwt_issuer, options.jwt_audience)
+        known = None if limits_fd is None else options.directory / KNOWN_JWKS
+        tokens = Tokens(options.jwks, options.jwt_issuer, options.jwt_audience, known)
     rate = options.rate if options.rate is not None else 0.0 if options.open else RATE
     burst = options.burst or max(int(2 * rate), 1)
     buckets = Buckets(limits_fd) if rate else None

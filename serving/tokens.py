@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import jwt
 
+from serving.folder import write_json
 from serving.keys import JWT, LEEWAY, SCOPES, Caller, TokenRefused, UnknownKey
 from serving.log import LOGGER
 
@@ -45,20 +46,27 @@ class Tokens:
         source: A JWKS file, or its address (https, or http on this machine).
         issuer: The `iss` that a token must have.
         audience: The `aud` that a token must be for.
+        known: Where a worker keeps the set, and finds it where the source can not be read at its start.
 
     Raises:
         ValueError: The source can not be read at the start, or has no key of a kind that is taken.
     """
 
-    def __init__(self, source: str, issuer: str, audience: str) -> None:
-        self.source, self.issuer, self.audience = source, issuer, audience
+    def __init__(self, source: str, issuer: str, audience: str, known: Path | None = None) -> None:
+        self.source, self.issuer, self.audience, self._known = source, issuer, audience, known
         self.remote = "://" in source
         if self.remote and not _safe(source):
             raise ValueError(f"{source}: a JWKS address begins with https:// (http:// on this machine alone)")
         self._verified: dict[bytes, Caller] = {}
         self._keys: dict[str | None, tuple[jwt.PyJWK, str]] = {}
         self._text, self._fetched = b"", 0.0
-        self.refresh()
+        try:
+            self.refresh()
+        except ValueError as error:
+            if known is None or not known.exists():
+                raise
+            LOGGER.error("%s; the keys that a worker read last stay valid", error)
+            self._take(known.read_bytes())
 
     @property
     def due(self) -> bool:
@@ -80,6 +88,15 @@ class Tokens:
         text = _read(self.source)
         if text == self._text:
             return
+        self._take(text)
+        if self._known is not None:
+            try:
+                write_json(self._known, json.loads(text))
+            except OSError as error:
+                LOGGER.error("%s can not be written: %s", self._known, error.strerror)
+
+    def _take(self, text: bytes) -> None:
+        """Let these keys count and no others."""
         try:
             entries = [entry for entry in json.loads(text)["keys"] if entry.get("use", "sig") == "sig"]
             keys = {entry.get("kid"): found for entry in entries if (found := _key(entry))}

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
 from serving.http import Request
 from serving.keys import Caller, TokenRefused, UnknownKey
 from serving.tokens import Tokens
-from tests.served import Served, served
+from tests.served import Served, served, until
 from tests.serving_bundle import ROW
 
 ISSUER, AUDIENCE = "https://issuer.example", "heart"
@@ -296,6 +296,19 @@ def test_a_new_key_is_fetched_when_a_token_names_it(monkeypatch: pytest.MonkeyPa
         answers["/jwks"] = (503, {}, b"")
         monkeypatch.setattr("serving.tokens.FETCH_EVERY", -1.0)
         assert asyncio.run(access.admit_waiting(request, "predict")) == []  # those known so far stay
+
+
+def test_a_worker_that_starts_while_the_issuer_is_away_knows_its_keys(tmp_path: Path) -> None:
+    keys = json.dumps({"keys": [entry(EC, "ES256", "ec")]}).encode()
+    answers: dict[str, tuple[int, dict[str, str], bytes]] = {"/jwks": (200, {}, keys)}
+    token = jwt.encode(claims(), EC, "ES256", headers={"kid": "ec"})
+    with issuer(answers) as (address, _):
+        options = ("--jwks", f"{address}/jwks", "--jwt-issuer", ISSUER, "--jwt-audience", AUDIENCE)
+        with served(tmp_path, *options, is_open=False) as server:
+            answers["/jwks"] = (503, {}, b"")
+            server.workers()[0].kill()
+            until(lambda: "the keys that a worker read last stay valid" in server.log())
+            assert server.ask(body=ROW, headers={"authorization": f"Bearer {token}"}).status == 200
 
 
 def test_a_redirect_is_not_followed() -> None:
