@@ -14,6 +14,8 @@ from serving.markup import Markup, join, page, tag
 from serving.problems import SHOWN
 
 NOT_MEASURED = "not measured"
+LEVEL = "0.90"
+"""Coverage of the set of classes that the answer is shown with, where the bundle has limits for one."""
 
 
 def form(model: Model) -> Answer:
@@ -52,6 +54,7 @@ def form(model: Model) -> Answer:
         data_positive=positive,
         data_classes=json.dumps(list(model.classes)),
         data_notes=json.dumps(notes(model)),
+        data_level=LEVEL if LEVEL in model.serving.get("conformal", {}) else None,
     )
     result = tag(
         "section",

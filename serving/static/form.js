@@ -7,7 +7,7 @@ const access = document.getElementById("access");
 const key = document.getElementById("key");
 const result = document.getElementById("result");
 const fields = [...form.querySelectorAll("[data-field]")];
-const { version, positive } = form.dataset;
+const { version, positive, level } = form.dataset;
 const threshold = form.dataset.threshold === undefined ? null : Number(form.dataset.threshold);
 const classes = JSON.parse(form.dataset.classes);
 const notes = JSON.parse(form.dataset.notes);
@@ -159,6 +159,20 @@ function likeliest(answer) {
     make("p", { className: "side", textContent: "The likeliest class is answered." })];
 }
 
+// Which classes can not be ruled out, whatever is answered: the threshold weighs errors, the set does not.
+function possible(answer) {
+  if (answer.interval === undefined) return [];
+  const { level: share, labels } = answer.interval;
+  const named = labels.map((label) => `“${label}”`).join(" and ");
+  const held = `in a set that holds the true class in ${percent(share, 0)} of rows like the training rows`;
+  const all = labels.length === classes.length ? "No class can be ruled out: " : "";
+  const said = labels.length === 1 ? `Only ${named} is ${held}.` : `${all}${named} are ${held}.`;
+  const overruled = labels.includes(answer.label)
+    ? ""
+    : ` “${answer.label}” is answered all the same: the threshold weighs what a miss and a false alarm cost.`;
+  return [make("p", { className: "remark", textContent: `${said}${overruled}` })];
+}
+
 function contribution(each, widest) {
   const field = fields.find((one) => one.name === each.feature);
   const fill = make("span", { className: each.contribution < 0 ? "fill lowers" : "fill raises" });
@@ -194,8 +208,11 @@ function explained(explanation) {
     make("ol", { className: "contributions" }, ...items)];
 }
 
-function remarks(own) {
-  const unusual = fields.filter((field) => field.dataset.low !== undefined).flatMap((field) => {
+function remarks(own, novelty) {
+  const beyond = fields.filter((field) => novelty?.fields.includes(field.name));
+  const fresh = beyond.map((field) => `New to the model: no training row reaches ${labelOf(field)} ${shownValue(field)}.`);
+  const within = fields.filter((field) => field.dataset.low !== undefined && !beyond.includes(field));
+  const unusual = within.flatMap((field) => {
     const { low, high } = field.dataset;
     const value = valueOf(field);
     const outside = typeof value === "number" && (value < Number(low) || value > Number(high));
@@ -204,7 +221,7 @@ function remarks(own) {
   });
   const empty = fields.filter((field) => field.value.trim() === "").map(labelOf);
   const missing = empty.length > 0 ? [`Taken as not measured: ${empty.join(", ")}.`] : [];
-  return [...unusual, ...missing].map((text) => make("p", { className: "remark", textContent: text }));
+  return [...fresh, ...unusual, ...missing].map((text) => make("p", { className: "remark", textContent: text }));
 }
 
 function show(answer, explanation) {
@@ -220,7 +237,8 @@ function show(answer, explanation) {
     make("p", { className: "label", textContent: answer.label }),
     figure,
     ...(binary ? gauge(answer, own && threshold !== null) : likeliest(answer)),
-    ...remarks(own),
+    ...possible(answer),
+    ...remarks(own, answer.novelty),
     make("p", { className: "note", textContent: note }),
     ...explained(explanation),
     make("p", { className: "fine", textContent:
@@ -236,7 +254,8 @@ form.addEventListener("submit", async (event) => {
   const [row, id] = [rowOf(), requestId()];
   form.setAttribute("aria-busy", "true");
   try {
-    const prediction = await ask("predict", row, id);
+    let prediction = await ask(level === undefined ? "predict" : `predict?interval=${level}`, row, id);
+    if (prediction.status === 404) prediction = await ask("predict", row, id); // by a version without such sets
     const explanation = prediction.ok ? await ask("explain", row, id) : prediction;
     if (number !== sent) return;
     if (prediction.ok) show(prediction.body, explanation);

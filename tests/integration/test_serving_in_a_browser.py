@@ -21,11 +21,12 @@ TYPED = {
     "thalach": "150", "exang": "no", "oldpeak": "2.3", "slope": "fall", "ca": "0", "thal": "fix",
 }  # fmt: skip
 """Cleveland's first patient, as a person types him: numbers, and the first letters of what a list offers."""
+SPACE = "\N{NO-BREAK SPACE}"
 FOCUSED = "document.activeElement.dataset.field ?? document.activeElement.id ?? ''"
 
 
 def plain(text: str) -> str:
-    return text.replace("\N{NO-BREAK SPACE}", " ")
+    return text.replace(SPACE, " ")
 
 
 def shown(browser: Browser, url: str, width: int = 1300, **screen: Any) -> None:
@@ -68,6 +69,7 @@ def test_a_row_by_keyboard(served: Served, browser: Browser) -> None:
         f"{side} the threshold of 35.74 %, from which “disease” is answered.",
         f"On 61 held-out rows the answer “{answer['label']}” was right in",
         "95 % interval",
+        plain(HELD),
         f"the mean probability of “disease” over {explanation['background_rows']} training rows",
         "heart_disease, version 1. Request ",
     ):
@@ -82,6 +84,40 @@ def test_a_row_by_keyboard(served: Served, browser: Browser) -> None:
     assert {address.split("/")[2] for address in browser.requests() if address.startswith("http")} == {
         served.url.removeprefix("http://")
     }
+
+
+HELD = f"in a set that holds the true class in 90{SPACE}% of rows like the training rows."
+
+
+def test_which_classes_can_not_be_ruled_out(open_server: Served, browser: Browser) -> None:
+    """Both, only one, and only the one that the threshold does not answer."""
+    rows = [{**ROW, "cp": 3, "ca": 1, "thalach": rate} for rate in range(40, 231)]
+    answers = open_server.post("/predict?interval=0.90", rows)
+    told = {
+        ("no disease", "disease"): f"No class can be ruled out: “no disease” and “disease” are {HELD}",
+        ("disease",): f"Only “disease” is {HELD}",
+        ("no disease",): f"Only “no disease” is {HELD} “disease” is answered all the same: the threshold weighs",
+    }
+    shown(browser, f"{open_server.url}/")
+    fill(browser, {**TYPED, "cp": "non", "ca": "1"})
+    for labels, said in told.items():
+        each = next(
+            row for row, answer in zip(rows, answers, strict=True)
+            if answer["label"] == "disease" and answer["interval"]["labels"] == list(labels)
+        )  # fmt: skip
+        browser.value(f"document.querySelector('[data-field=thalach]').value = '{each['thalach']}'")
+        browser.value("document.querySelector('button[type=submit]').click()")
+        browser.wait_for(said)
+    assert browser.complaints() == []
+
+
+def test_a_value_that_the_model_never_met_is_named(open_server: Served, browser: Browser) -> None:
+    shown(browser, f"{open_server.url}/")
+    fill(browser, {**TYPED, "age": "119", "chol": "410"})
+    browser.press(*TAB)
+    browser.press(*ENTER)
+    browser.wait_for(f"New to the model: no training row reaches Age 119{SPACE}years.", "Unusual: Serum cholesterol")
+    assert "Unusual: Age" not in browser.text()
 
 
 def test_a_value_out_of_range_is_named_beside_its_field(open_server: Served, browser: Browser) -> None:
@@ -120,6 +156,7 @@ def test_three_classes(penguins: Served, browser: Browser) -> None:
     shares = browser.value("[...document.querySelectorAll('.classes .figure')].map(each => each.textContent)")
     assert len(shares) == len(answer["probabilities"])
     assert browser.value("document.querySelector('.classes .chosen span').textContent") == answer["label"]
+    assert "in a set that holds" not in browser.text()  # this bundle has no limits for one
     assert browser.complaints() == []
 
 
