@@ -19,7 +19,10 @@ class Row(BaseModel):
 
 
 class Interval(BaseModel):
-    """The classes that hold the true one in the share `level` of rows like the training rows, the likeliest first."""
+    """The classes that hold the true one in the share `level` of rows like the training rows, the likeliest first.
+
+    Where there are two classes, the `label` of the answer weighs errors by its threshold besides: it may be another.
+    """
 
     level: float
     labels: list[str]

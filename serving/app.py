@@ -171,7 +171,8 @@ class App:
         started = perf_counter()
         try:
             answer = await _call(route, model, request)
-        except Problem:
+        except Problem as problem:
+            problem.headers = (*problem.headers, *model.headers)
             raise
         except Exception:
             if model is routing.champion:

@@ -17,8 +17,8 @@ API_VERSION = "1.0.0"
 """
 DESCRIPTION = """{about}
 
-{target}Every answer names the model, its version and the request. What does not fit is refused by a problem document \
-(RFC 9457) that names the field, the value and what is allowed. `GET /` is a form for people."""
+{target}Every answer, a refused row's too, names the model, its version and the request. What does not fit is refused \
+by a problem document (RFC 9457) that names the field, the value and what is allowed. `GET /` is a form for people."""
 
 _documents: WeakKeyDictionary[Model, bytes] = WeakKeyDictionary()
 
@@ -97,17 +97,27 @@ def _complete(operation: Schema, path: str, route: Route | None) -> Schema:
     if scope:
         statuses += ["401", "403", "429"]
         security = {"security": [{"apiKey": []}, {"bearer": []}], "x-scope": scope}
+    answered = operation["responses"]["200"]
+    headers = {**answered["headers"], **(BY_MODEL if route else {}), **(LIMITED if scope else {})}
     problems = {status: {"$ref": f"#/components/responses/{status}"} for status in sorted(statuses)}
     problems["default"] = {"$ref": "#/components/responses/default"}
-    return {**operation, **security, "responses": {**operation["responses"], **problems}}
+    return {**operation, **security, "responses": {"200": {**answered, "headers": headers}, **problems}}
+
+
+def _headers(**headers: str) -> Schema:
+    return {name.replace("_", "-"): {"description": said, "schema": {}} for name, said in headers.items()}
 
 
 def _problem(description: str, **headers: str) -> Schema:
     schema = {"content": {"application/problem+json": {"schema": ref("Problem")}}, "description": description}
-    named = {name.replace("_", "-"): {"description": said, "schema": {}} for name, said in headers.items()}
-    return {**schema, "headers": named} if named else schema
+    return {**schema, "headers": _headers(**headers)} if headers else schema
 
 
+BY_MODEL = _headers(X_Model_Name="The model that answered.", X_Model_Version="Its version.")
+LIMITED = _headers(
+    RateLimit="Where there is a limit: how many requests are left (`r`), and when it is whole again (`t`, seconds).",
+    RateLimit_Policy="The limit: how many requests (`q`) in how many seconds (`w`), and of what, a key or an address.",
+)
 PROBLEMS: dict[str, Schema] = {
     "400": _problem("The body is not JSON, or not the message that this route takes."),
     "401": _problem("No key or token was sent, or one that is not known.", WWW_Authenticate="What would be taken."),
@@ -115,7 +125,7 @@ PROBLEMS: dict[str, Schema] = {
     "413": _problem("The body is too large, or has too many rows."),
     "415": _problem("The body is of another media type."),
     "422": _problem("A value does not fit the contract; `errors` names every one."),
-    "429": _problem("Too many requests.", Retry_After="Seconds to wait."),
+    "429": _problem("Too many requests.", Retry_After="Seconds to wait.", RateLimit="As of an answer."),
     "503": _problem("No model serves yet."),
     "default": _problem("Any other problem."),
 }

@@ -148,11 +148,12 @@ def prediction(classes: list[str], binary: bool) -> Schema:
         "label": {"enum": classes, "description": "The predicted class."},
         **ANSWERED_BY,
     }
+    overruled = " `label` weighs errors by its threshold besides, so it may be another." if binary else ""
     fields["interval"] = {
         **message(level=SHARE, labels=listed({"enum": classes}, minItems=1)),
         "description": (
-            "With `?interval=`: the classes that hold the true one in that share of rows, the likeliest first. "
-            "`label` weighs errors by its threshold besides, so it may be another."
+            "With `?interval=`: the classes that hold the true one in that share of rows, the likeliest first."
+            f"{overruled}"
         ),
     }
     fields["novelty"] = {

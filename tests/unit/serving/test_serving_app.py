@@ -121,6 +121,7 @@ def test_a_refusal_is_a_problem_document(ask: Asker) -> None:
     sentence = "row 2: age is 200; allowed: a number from 0 to 120"
     assert response.status == 422
     assert response.headers["content-type"] == "application/problem+json"
+    assert (response.headers["x-model-name"], response.headers["x-model-version"]) == ("heart_disease", "7")
     assert response.json == {
         "type": "urn:problem:invalid-value",
         "title": "Unprocessable Content",

@@ -66,6 +66,24 @@ def test_answers_are_as_documented(ask: Asker, document: dict[str, Any]) -> None
     validator(document, "MlflowAnswer").validate(scored)
 
 
+def test_headers_are_as_documented(ask: Asker, document: dict[str, Any]) -> None:
+    own, limits = {"x-request-id", "x-model-name", "x-model-version"}, {"ratelimit", "ratelimit-policy"}
+    for method, path, body, expected in (
+        ("POST", "/predict", ROW, own | limits), ("GET", "/openapi.json", b"", own),
+        ("GET", "/health", b"", {"x-request-id"}),
+    ):  # fmt: skip
+        said = document["paths"][path][method.lower()]["responses"]["200"]["headers"]
+        assert {name.lower() for name in said} == expected
+        assert expected - limits <= set(ask(path, body, method=method).headers)
+
+
+def test_a_set_that_the_threshold_may_overrule_says_so(ask_flowers: Asker, document: dict[str, Any]) -> None:
+    said = document["components"]["schemas"]["Prediction"]["properties"]["interval"]["description"]
+    assert said.endswith("`label` weighs errors by its threshold besides, so it may be another.")
+    flowers = ask_flowers("/openapi.json", method="GET").json["components"]["schemas"]["Prediction"]
+    assert "threshold" not in flowers["properties"]["interval"]["description"]
+
+
 def test_the_names_of_a_model_with_three_classes(ask_flowers: Asker) -> None:
     said = ask_flowers("/openapi.json", method="GET").json
     prediction = said["components"]["schemas"]["Prediction"]["properties"]
