@@ -32,7 +32,7 @@ def diff_contracts(dataset: str, first: str, second: str, as_json: bool) -> None
     """
     from tabular.contract_changes import contract_changes
 
-    found = contract_changes(_contract(dataset, first), _contract(dataset, second))
+    found = contract_changes(contract_named(dataset, first), contract_named(dataset, second))
     stricter = sum(change.stricter for change in found)
     lines = [str(change) for change in found]
     lines.append(
@@ -44,17 +44,24 @@ def diff_contracts(dataset: str, first: str, second: str, as_json: bool) -> None
         click.get_current_context().exit(Exit.DIFFERENT)
 
 
-def _contract(dataset: str, named: str) -> Contract:
+def contract_named(dataset: str, named: str | None) -> Contract:
+    """A data set's contract: the one of now, a file, or `@REVISION` of git.
+
+    Raises:
+        ConfigError: There is none, or it is no contract.
+    """
     from project.paths import CONTRACTS, ROOT
     from tabular.contract import load_contract
-    from tracking.provenance import file_at
+    from tracking.revisions import file_at
 
+    if named is None:
+        return load_contract(dataset)
     if not named.startswith(REVISION):
         path = Path(named)
         if not path.is_file():
             raise ConfigError(f"{named} does not exist", "name a contract, or @REVISION")
         return load_contract(path.stem, path.parent)
-    text = file_at(named.removeprefix(REVISION), str((CONTRACTS / f"{dataset}.yaml").relative_to(ROOT)))
+    content = file_at(named.removeprefix(REVISION), str((CONTRACTS / f"{dataset}.yaml").relative_to(ROOT)))
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, f"{dataset}.yaml").write_text(text, encoding="utf-8")
+        Path(folder, f"{dataset}.yaml").write_bytes(content)
         return load_contract(dataset, Path(folder))

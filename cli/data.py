@@ -13,11 +13,11 @@ from cli.contract_diff import are_contracts, diff_contracts
 from cli.options import data_options
 from cli.output import emit, json_option
 from cli.processed import clean, expectations, split
+from cli.table_diff import diff_tables
 from project.errors import Exit
 
 if TYPE_CHECKING:
     from tabular.check_report import CheckReport
-    from tabular.comparison import Comparison
     from tabular.contract import Contract
     from tabular.description import SiteDescription
 
@@ -119,29 +119,22 @@ def describe(dataset: str, as_json: bool, sites: tuple[str, ...], path: str | No
 @click.argument("first")
 @click.argument("second")
 def diff(dataset: str, as_json: bool, first: str, second: str) -> None:
-    """Compare two tables, each a site of the contract or a file, or two contracts; exit code 5 where they differ.
+    """Compare two tables, each a site, the whole data set or a file, or two contracts; exit code 5 where they differ.
 
-    The order of rows and columns and the spelling of a number do not count. A contract is a YAML file, or @REVISION:
-    the data set's own as git has it there.
+    The order of rows and columns and the spelling of a number do not count. NAME@REVISION is what git or DVC has of a
+    table there; a contract is a YAML file, or @REVISION: the data set's own.
 
     \b
     Examples:
       python run.py data diff cleveland va
       python run.py data diff --dataset penguins palmer new_penguins.csv
+      python run.py data diff heart_disease@HEAD~1 heart_disease
       python run.py data diff @HEAD~1 configs/datasets/heart_disease.yaml
     """
     if are_contracts(first, second):
         diff_contracts(dataset, first, second, as_json)
-        return
-    from tabular.comparison import compare, raw_rows
-    from tabular.contract import load_contract
-
-    contract = load_contract(dataset)
-    found = compare(raw_rows(contract, first), raw_rows(contract, second))
-    document = {"first": first, "second": second, "same": found.same, **dataclasses.asdict(found)}
-    emit(document, "\n".join(_compared(found, first, second)), as_json)
-    if not found.same:
-        click.get_current_context().exit(Exit.DIFFERENT)
+    else:
+        diff_tables(dataset, first, second, as_json)
 
 
 @data.command()
@@ -217,15 +210,3 @@ def _values(quantiles: Mapping[str, float], values: Mapping[str, int]) -> str:
         low, *inner, high = (f"{value:g}" for value in quantiles.values())
         return f"{low} to {high}, 5 % / median / 95 %: {' / '.join(inner)}"
     return ", ".join(f"{value} {rows:,}" for value, rows in values.items())
-
-
-def _compared(found: Comparison, first: str, second: str) -> Iterator[str]:
-    if found.same:
-        yield f"{first} and {second} hold the same {found.rows[0]:,} rows"
-        return
-    yield f"Rows       {found.rows[0]:,} and {found.rows[1]:,}: {found.rows_gone:,} gone, {found.rows_new:,} new"
-    for file, columns in ((first, found.only_first), (second, found.only_second)):
-        if columns:
-            yield f"Columns    only in {file}: {', '.join(columns)}"
-    for difference in found.columns:
-        yield f"{difference.column:<24}{'; '.join(difference.what)}"

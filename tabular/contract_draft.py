@@ -79,9 +79,9 @@ def draft_contract(path: str, target: str, name: str | None = None) -> Draft:
     if alike is not None:  # Great Expectations would check the one by the rules of the other
         raise Refused(f"{path}: column {alike!r} differs from another in capitals alone", "rename one of them")
     classes = draft_classes(found.frame[target], target)
-    inputs = {column: found.frame[column] for column in columns if column != target}
-    commas = any(has_separators(_values(cells)) for cells in inputs.values())
-    looked_at = {column: _column(cells, column, commas) for column, cells in inputs.items()}
+    written = {column: _values(found.frame[column]) for column in columns if column != target}
+    commas = any(map(has_separators, written.values()))
+    looked_at = {column: _column(found.frame[column], values, column, commas) for column, values in written.items()}
     features = {column: seen for column, seen in looked_at.items() if not seen.left_out}
     if not features:
         reasons = "; ".join(f"{column}: {seen.left_out}" for column, seen in looked_at.items())
@@ -124,9 +124,9 @@ def _values(cells: pd.Series[Any]) -> list[str]:
     return sorted({str(cell) for cell in cells.dropna()})
 
 
-def _column(cells: pd.Series[Any], name: str, commas: bool) -> _Column:
-    """What one column looks like; `commas` says that another has numbers with a comma."""
-    known, values = cells.dropna(), _values(cells)
+def _column(cells: pd.Series[Any], values: Sequence[str], name: str, commas: bool) -> _Column:
+    """What one column of these different values looks like; `commas`: some column has numbers with a comma."""
+    known = cells.dropna()
     if len(known) < len(cells) / 2:
         return _Column(left_out=f"missing in {1 - len(known) / len(cells):.0%} of the rows")
     if len(values) == 1:

@@ -18,6 +18,7 @@ from tabular.contract import Contract
 from tabular.tripod import CHECK, DATA, ETHICS, FIGURES, INPUTS, LIMITS, MODEL, SEGMENTS, USE, VERSION, answered
 
 HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
+A_VERSION = re.compile(r"v\d+")
 MEASURED = {
     "figures": FIGURES,
     "reliability": own.RELIABILITY,
@@ -127,7 +128,7 @@ def _commands(contract: Contract, reference: str) -> str:
         ["the same digest, from the rows on", f"`{run} train --stack local {name} --no-cache --json`"],
         ["drift since then", f"`{run} monitor {name}`"],
     ]
-    if reference.startswith("v"):
+    if A_VERSION.fullmatch(reference):
         rows.insert(
             2, ["from this version to its run, data and commit", f"`{run} status --lineage {reference} {name}`"]
         )

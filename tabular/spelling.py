@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from tabular.cells import to_number
 
-MOST = 0.9
-"""Share of a column's different values that must be dates for it to be one of dates."""
+MOST, LOOKED_AT = 0.9, 200
+"""Share of some of a column's different values that must be dates for it to be one of dates; how many, about."""
 DATE = re.compile(
     r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})( .*)?|\d{1,2}:\d{2}(:\d{2})?"
     r"|(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])"
@@ -22,17 +22,23 @@ MEASURED = re.compile(r"(?P<sign>[$€£¥]?) ?[+-]?\d[\d.,']* ?(?P<unit>\D*)")
 
 def unreadable_reason(values: Sequence[str]) -> str:
     """Why a column of these different values is no number and should be no category either; empty where it may be."""
-    dates = [value for value in values if DATE.fullmatch(value)]
-    if len(dates) >= MOST * len(values):
+    some = values[:: len(values) // LOOKED_AT + 1]
+    dates = [value for value in some if DATE.fullmatch(value)]
+    if len(dates) >= MOST * len(some):
         return f"dates or times, such as {dates[0]!r}: write what counts of them as a number, days since something, say"
     if has_separators(values):
         odd = next(value for value in values if to_number(value) is None)
         return f"its numbers are written as {odd!r}: a point before decimals, and nothing between thousands"
-    written = [MEASURED.fullmatch(value) for value in values]
-    units = {f"{each['sign']}{each['unit']}".strip() if each else "" for each in written}
-    if len(units) == 1 and (unit := units.pop()):
+    unit = _unit(values[0])
+    if unit and all(_unit(value) == unit for value in values):
         return f"its numbers are written with {unit!r}, as {values[0]!r}: write the number alone"
     return ""
+
+
+def _unit(value: str) -> str:
+    """What stands before or behind a number; empty where it stands alone, or there is none."""
+    found = MEASURED.fullmatch(value)
+    return f"{found['sign']}{found['unit']}".strip() if found else ""
 
 
 def has_separators(values: Sequence[str]) -> bool:

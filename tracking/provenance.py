@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 from datetime import UTC, datetime
 
-from project.errors import ConfigError
 from project.paths import ROOT
 
 
@@ -28,18 +27,6 @@ def commit() -> str:
         return head + ("+changes" if _git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-
-
-def file_at(revision: str, path: str) -> str:
-    """A file of this tree as it was at a revision.
-
-    Raises:
-        ConfigError: There is no git here, no such revision, or no such file in it.
-    """
-    try:
-        return _git("show", f"{revision}:{path}") + "\n"
-    except (OSError, subprocess.CalledProcessError):
-        raise ConfigError(f"git has no {path} at {revision!r}", f"git log --oneline -- {path}") from None
 
 
 def _git(*arguments: str) -> str:

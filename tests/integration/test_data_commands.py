@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -141,10 +142,22 @@ def test_diff_of_contracts_says_what_is_stricter(project: Project) -> None:
     )
 
 
-def test_diff_of_a_contract_and_what_git_has(project: Project) -> None:
+@pytest.fixture
+def commit(project: Project) -> Iterator[Callable[[], None]]:
+    """Commit the copy's contracts and data, in a repository that ends with the test."""
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", "-C", str(project.root)]
-    for command in (["init", "--quiet"], ["add", "configs"], ["commit", "--quiet", "--message", "one"]):
-        subprocess.run([*git, *command], check=True, capture_output=True)
+
+    def commit_data() -> None:
+        for command in (["add", "configs", "data", ".dvc/config"], ["commit", "--quiet", "--message", "one"]):
+            subprocess.run([*git, *command], check=True, capture_output=True)
+
+    subprocess.run([*git, "init", "--quiet"], check=True, capture_output=True)
+    yield commit_data
+    shutil.rmtree(project.root / ".git")
+
+
+def test_diff_of_a_contract_and_what_git_has(project: Project, commit: Callable[[], None]) -> None:
+    commit()
     with project.restored("configs/datasets/penguins.yaml"):
         project.edit("configs/datasets/penguins.yaml", "minimum: 2000", "minimum: 1000")
         now = "configs/datasets/penguins.yaml"
@@ -152,7 +165,46 @@ def test_diff_of_a_contract_and_what_git_has(project: Project) -> None:
     assert [(c["entry"], c["before"], c["after"], c["stricter"]) for c in found["changes"]] == [
         ("features.body_mass_g.minimum", 2000.0, 1000.0, False)
     ]
-    shutil.rmtree(project.root / ".git")
+
+
+def test_diff_of_rows_and_what_git_has(project: Project, commit: Callable[[], None]) -> None:
+    """One site, the whole data set and a file, each as it was and as it is, read by the contract of its own time."""
+    va = "data/raw/heart_disease/processed.va.data"
+    with project.restored(va, "configs/datasets/heart_disease.yaml"):
+        commit()
+        first, _, *rows = (project.root / va).read_text(encoding="utf-8").splitlines()
+        (project.root / va).write_text("\n".join([first.replace("63", "64", 1), *rows]) + "\n", encoding="utf-8")
+        project.edit("configs/datasets/heart_disease.yaml", 'missing: ["?", ""]', 'missing: ["?", "", "-"]')
+        for then, now, was in (
+            ("va@HEAD", "va", 200),
+            (f"{va}@HEAD", va, 200),
+            ("heart_disease@HEAD", "heart_disease", 920),
+        ):
+            found = answer(project, "diff", then, now, code=Exit.DIFFERENT)
+            assert (found["rows"], found["rows_gone"], found["rows_new"]) == ([was, was - 1], 2, 1), then
+        assert answer(project, "diff", "cleveland@HEAD", "cleveland")["same"]
+        assert answer(project, "diff", "va@HEAD", "va@HEAD")["same"]
+
+
+def test_diff_of_rows_and_what_dvc_has(project: Project, commit: Callable[[], None]) -> None:
+    dvc = [sys.executable, "-m", "dvc", "add", "--quiet", "data/birds.csv"]
+    text = (project.root / PENGUINS).read_text(encoding="utf-8")
+    for content in (text, text.replace("Torgersen", "Dream", 1)):
+        (project.root / "data/birds.csv").write_text(content, encoding="utf-8")
+        subprocess.run(dvc, cwd=project.root, env=project.environment, check=True, capture_output=True)
+        commit()
+    then, now = "data/birds.csv@HEAD~1", "data/birds.csv"
+    found = answer(project, "diff", "--dataset", "penguins", then, now, code=Exit.DIFFERENT)
+    assert (found["rows"], found["rows_gone"], found["rows_new"]) == ([344, 344], 1, 1)
+    assert answer(project, "diff", "--dataset", "penguins", then, "palmer")["same"]
+    said = refusal(project.run("data", "diff", "--dataset", "penguins", "data/none.csv@HEAD", now, "--json"))
+    assert (said["exit_code"], said["error"], said["next"]) == (
+        Exit.USAGE,
+        "git has no data/none.csv at 'HEAD', and DVC has none",
+        "dvc pull --all-commits, or name another",
+    )
+    outside = refusal(project.run("data", "diff", "/etc/hosts@HEAD", now, "--json"))
+    assert outside["error"] == "/etc/hosts lies outside this tree: neither git nor DVC keeps what it was"
 
 
 @pytest.mark.parametrize("script", ["data/download.py", "data/import_dataset.py"])
