@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -170,6 +169,7 @@ def init(file: str, target: str, name: str | None, as_json: bool) -> None:
 
 def _sites(dataset: str, sites: Sequence[str], path: str | None) -> tuple[Contract, list[str]]:
     """The contract and the sites meant; a file takes the place of the site that is named, or is one more, `input`."""
+    from project.paths import from_root
     from tabular.contract import Site, load_contract, refuse_unknown_sites
 
     contract = load_contract(dataset)
@@ -179,8 +179,7 @@ def _sites(dataset: str, sites: Sequence[str], path: str | None) -> tuple[Contra
     if len(sites) > 1:
         raise click.UsageError("--input is one file: give at most one --site with it")
     name, role = (sites[0], contract.sites[sites[0]].role) if sites else ("input", "external")
-    place = path if "://" in path else str(Path(path).resolve())
-    return contract.model_copy(update={"sites": {name: Site(role=role, path=place)}}), [name]
+    return contract.model_copy(update={"sites": {name: Site(role=role, path=from_root(path))}}), [name]
 
 
 def _checked(reports: Sequence[CheckReport], page: str) -> str:

@@ -45,12 +45,15 @@ def monitor(
     from cli import summary
     from cli.adapting import run_adaptation
     from cli.runs import begin, champion_version, run_monitoring
+    from project.paths import from_root
     from tabular.bundle import check_replaceable
     from tabular.contract import Site, load_contract, refuse_unknown_sites
 
     contract = load_contract(dataset)
     if path:
-        known = {**contract.sites, "input": Site(role="unlabelled", path=path)}
+        if sites:
+            raise click.UsageError("--input is a site of its own: leave --site out")
+        known = {**contract.sites, "input": Site(role="unlabelled", path=from_root(path))}
         contract = contract.model_copy(update={"sites": known})
         sites = ("input",)
     refuse_unknown_sites(contract, sites)

@@ -13,7 +13,7 @@ import pandas as pd
 import yaml
 
 from project.errors import ConfigError, Refused
-from project.paths import CONTRACTS, NAME, ROOT
+from project.paths import CONTRACTS, NAME, from_root
 from project.strict_yaml import did_you_mean, shown
 from tabular import contract_text as text
 from tabular.agreement import UNSPEAKABLE
@@ -91,7 +91,7 @@ def draft_contract(path: str, target: str, name: str | None = None) -> Draft:
         for column, seen in looked_at.items()
         if seen.left_out
     ]
-    place = path if "://" in path else shown_from_root(Path(path).resolve())
+    place = from_root(path)
     body = [
         *text.head(slug, found, target, classes),
         *text.features({column: seen.lines for column, seen in features.items()}, remarks),
@@ -113,11 +113,6 @@ def write_draft(draft: Draft, folder: Path = CONTRACTS) -> Path:
     with replaced(str(path)) as file:
         file.write_text(draft.text, encoding="utf-8")
     return path
-
-
-def shown_from_root(path: Path) -> str:
-    """A path as a contract names it: relative to the project where it lies inside."""
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
 def _values(cells: pd.Series[Any]) -> list[str]:

@@ -292,6 +292,15 @@ def test_a_run_looks_at_its_files_before_it_opens_a_store(project: Project, comm
     assert not project.zenml.exists()
 
 
+@pytest.mark.parametrize("command", [("data", "validate"), ("data", "describe"), ("monitor",)])
+def test_a_file_counts_from_where_it_is_typed(project: Project, tmp_path: Path, command: tuple[str, ...]) -> None:
+    (tmp_path / "cut.csv").write_text((project.root / PENGUINS).read_text(encoding="utf-8").rstrip()[:-5])
+    words = [sys.executable, str(project.root / "run.py"), *command, "--dataset", "penguins", "--input", "cut.csv"]
+    done = subprocess.run(words, cwd=tmp_path, env=project.environment, capture_output=True, text=True, check=False)
+    assert done.returncode == Exit.REFUSED
+    assert f"error: {tmp_path}/cut.csv: row 344 has 7 cells" in done.stderr
+
+
 def test_a_bucket_is_as_good_as_a_folder(project: Project) -> None:
     with object_store() as store:
         store.upload_file(str(project.root / PENGUINS), BUCKET, "birds/p.csv")

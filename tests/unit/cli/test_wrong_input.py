@@ -29,6 +29,7 @@ def test_an_empty_name_is_not_the_worked_example(command: str, capfd: pytest.Cap
         pytest.param(["data"], "Missing command", id="a group alone"),
         pytest.param(["stack"], "Missing command", id="the other"),
         pytest.param(["down", "--all", "--dataset", "penguins"], "give --dataset or --all, not both", id="one or all"),
+        pytest.param(["monitor", "--site", "va", "--input", "va.csv"], "leave --site out", id="a file and a site"),
         pytest.param(["predict", "--bundle", "none"], "Directory 'none' does not exist", id="no bundle"),
         pytest.param(["deploy", "--share", "0"], "'--share': 0.0 is not in the range 0<x<100", id="no share"),
         pytest.param(["deploy", "--share", "nan"], "'--share': nan is no number to go by", id="share that is none"),
