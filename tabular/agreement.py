@@ -15,7 +15,6 @@ from tabular.expectations import Case, Direction
 if TYPE_CHECKING:
     from tabular.contract import Contract
 
-NUMBERS = ("number", "integer")
 UNSPEAKABLE = re.compile(r'["\\\x00-\x1f]')
 """What the server's JSON decoder takes in no field's name."""
 
@@ -28,7 +27,7 @@ def disagreements(contract: Contract) -> Iterator[tuple[Path_, str]]:
         at: Path_ = ("segments", name)
         if segment.feature not in features:
             yield (*at, "feature"), _no_feature(segment.feature, features)
-        elif bool(segment.edges) != (features[segment.feature].type in NUMBERS):
+        elif bool(segment.edges) != features[segment.feature].is_number:
             yield at, "edges cut a number into ranges; a category or boolean has none, a number needs them"
         if any(low >= high for low, high in itertools.pairwise(segment.edges)):
             yield (*at, "edges"), "the edges must rise"
@@ -39,7 +38,7 @@ def disagreements(contract: Contract) -> Iterator[tuple[Path_, str]]:
         at = ("behaviour", "invariances", index, "feature")
         if invariance.feature not in features:
             yield at, _no_feature(invariance.feature, features)
-        elif features[invariance.feature].type not in NUMBERS:
+        elif not features[invariance.feature].is_number:
             yield at, f"{invariance.feature!r} is a {features[invariance.feature].type}; only numbers have a 'within'"
     for index, case in enumerate(behaviour.cases):
         for below, message in _case(contract, case):
@@ -69,7 +68,7 @@ def _direction(contract: Contract, direction: Direction) -> Iterator[tuple[str, 
         yield "feature", _no_feature(direction.feature, contract.features)
         return
     feature = contract.features[direction.feature]
-    if direction.step is not None and feature.type not in NUMBERS:
+    if direction.step is not None and not feature.is_number:
         yield "step", f"{direction.feature!r} is a {feature.type}; only a number moves by a step"
     for key, code in (("from_code", direction.from_code), ("to_code", direction.to_code)):
         if code is not None and code not in feature.codes:

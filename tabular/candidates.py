@@ -51,7 +51,6 @@ def build(
     features = list(contract.features.values())
     category = [i for i, f in enumerate(features) if f.type == "category"]
     binary = [i for i, f in enumerate(features) if f.type == "boolean"]
-    number = [i for i, f in enumerate(features) if f.type in ("number", "integer")]
     codes = [[float(code) for code in range(len(features[i].codes))] for i in category]
 
     numeric: Any = SimpleImputer(strategy="median", keep_empty_features=True)
@@ -66,7 +65,7 @@ def build(
 
     frequent = SimpleImputer(strategy="most_frequent", keep_empty_features=True)
     parts: list[tuple[str, Any, list[int]]] = [
-        ("number", numeric, number),
+        ("number", numeric, contract.numbers),
         ("boolean", frequent if missing == "imputed" else one_hot([[0.0, 1.0]] * len(binary)), binary),
         (
             "category",

@@ -68,8 +68,8 @@ def _frame(contract: Contract, table: Table, trained_on: bool) -> pd.DataFrame:
         for label in contract.target.labels:
             columns[f"{target} is {label}"] = (table.rows[target] == label).fillna(False).astype(float)
         for name in contract.features:
-            ranked = contract.features[name].type in ("number", "integer")
-            columns[f"{name}, AUC alone"] = single_feature_auc(table.rows[name], table.rows[target], ranked)
+            alone = single_feature_auc(table.rows[name], table.rows[target], contract.features[name].is_number)
+            columns[f"{name}, AUC alone"] = alone
     return pd.DataFrame(columns).set_index(np.arange(1, len(table.rows) + 1))  # rows are told of counted from 1
 
 

@@ -102,6 +102,11 @@ class Feature(Strict):
         return self
 
     @property
+    def is_number(self) -> bool:
+        """Whether its values lie on a scale, whole or not, rather than being codes."""
+        return self.type in ("number", "integer")
+
+    @property
     def codes(self) -> list[Code]:
         """Allowed codes of a category in contract order, else an empty list."""
         return [v.code if isinstance(v, Category) else v for v in self.values]

@@ -112,6 +112,11 @@ class Contract(Strict):
         return [name for name, site in self.sites.items() if site.role == "external"]
 
     @property
+    def numbers(self) -> list[int]:
+        """Positions of the features that are numbers among all, as in a row's tensor."""
+        return [index for index, feature in enumerate(self.features.values()) if feature.is_number]
+
+    @property
     def watched_sites(self) -> list[str]:
         """Sites whose rows may drift from those of the training site."""
         return [name for name, site in self.sites.items() if site.role != "train"]

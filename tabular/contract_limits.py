@@ -33,7 +33,7 @@ def limits_of(contract: Contract, frame: pd.DataFrame) -> tuple[list[str], list[
         found.append(f"  maximum_duplicate_share: {min(1.0, rounded(twins, math.ceil)):g}")
         remarks.append(f"{twins:.0%} of the rows have a twin: held-out figures flatter the model")
     alone = {
-        name: single_feature_auc(rows[name], target, ranked=feature.type in ("number", "integer"))
+        name: single_feature_auc(rows[name], target, ranked=feature.is_number)
         for name, feature in contract.features.items()
     }
     telling = [name for name, auc in alone.items() if auc > limits.maximum_single_feature_auc]

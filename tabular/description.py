@@ -50,7 +50,6 @@ def describe_site(contract: Contract, site: str, table: Table) -> SiteDescriptio
     columns = []
     for name, feature in contract.features.items():
         cells = table.rows[name]
-        number = feature.type in ("number", "integer")
         labels = dict(zip(feature.codes, feature.labels, strict=True))
         columns.append(
             ColumnDescription(
@@ -58,8 +57,8 @@ def describe_site(contract: Contract, site: str, table: Table) -> SiteDescriptio
                 feature.type,
                 round(float(cells.isna().mean()), 4),
                 odd[name],
-                _quantiles(cells) if number else {},
-                {} if number else _top(cells, labels),
+                _quantiles(cells) if feature.is_number else {},
+                {} if feature.is_number else _top(cells, labels),
             )
         )
     classes = {}

@@ -150,7 +150,7 @@ def _evidently(
     from evidently import DataDefinition, Dataset, Report
     from evidently.metrics import ValueDrift
 
-    numbers = [name for name in columns if contract.features[name].type in ("number", "integer")]
+    numbers = [name for name in columns if contract.features[name].is_number]
     definition = DataDefinition(
         numerical_columns=numbers, categorical_columns=[name for name in columns if name not in numbers]
     )
@@ -180,7 +180,7 @@ def _plain(contract: Contract, frame: pd.DataFrame, columns: list[str]) -> pd.Da
     plain = {}
     for name in columns:
         feature = contract.features[name]
-        if feature.type in ("number", "integer"):
+        if feature.is_number:
             plain[name] = frame[name].astype("Float64").astype("float64")
         else:
             plain[name] = frame[name].astype(object).map(_labels(feature))
@@ -198,9 +198,7 @@ def _feature(
 ) -> FeatureDrift:
     missing_before, missing_now = float(before.isna().mean()), float(now.isna().mean())
     lost = missing_now - missing_before >= settings.missing_rise
-    by_chance = distance_by_chance(
-        contract.features[name].type in ("number", "integer"), before, int(now.notna().sum())
-    )
+    by_chance = distance_by_chance(contract.features[name].is_number, before, int(now.notna().sum()))
     drifted = lost or (
         missing_before != missing_now if distance is None else distance >= max(settings.drifted_from, by_chance)
     )
@@ -223,7 +221,7 @@ def _feature(
 def _direction(contract: Contract, name: str, before: pd.Series, now: pd.Series) -> str:
     """Where it moved: the change of the median with its unit, or the category that gained most."""
     feature = contract.features[name]
-    if feature.type in ("number", "integer"):
+    if feature.is_number:
         was, is_now = float(before.median()), float(now.median())
         move = "higher" if is_now > was else "lower" if is_now < was else "same median"
         return f"{move}: median {was:g} to {is_now:g} {feature.unit}".strip()

@@ -10,7 +10,6 @@ import pandas as pd
 
 from tabular.contract import Contract
 
-NUMBERS = ("number", "integer")
 LEAST = 10
 """Known values below which a column is not compared."""
 
@@ -42,7 +41,7 @@ def shifts(contract: Contract, sites: Mapping[str, pd.DataFrame]) -> pd.DataFram
     home = sites[contract.training_site]
     return pd.DataFrame(
         {
-            site: [_distance(home[name], sites[site][name], f.type in NUMBERS) for name, f in contract.features.items()]
+            site: [_distance(home[name], sites[site][name], f.is_number) for name, f in contract.features.items()]
             for site in contract.external_sites
         },
         index=list(contract.features),
@@ -63,7 +62,7 @@ def outliers(contract: Contract, rows: pd.DataFrame) -> pd.DataFrame:
     """Numbers beyond 1.5 times the distance of the quartiles (Tukey's fences): how many, and the farthest of them."""
     found = {}
     for name, feature in contract.features.items():
-        if feature.type not in NUMBERS or rows[name].notna().sum() < LEAST:
+        if not feature.is_number or rows[name].notna().sum() < LEAST:
             continue
         known = _known(rows[name])
         first, third = np.quantile(known, [0.25, 0.75])

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from tabular.contract import Contract
-from tabular.exploration import NUMBERS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +41,7 @@ def by_class(contract: Contract, rows: pd.DataFrame) -> Figure:
     figure, panels = _panels(contract, list(contract.features))
     for axes, (name, feature) in zip(panels, contract.features.items(), strict=False):
         groups = {label: rows[rows[contract.target.column] == label][name] for label in contract.target.labels}
-        if feature.type in NUMBERS:
+        if feature.is_number:
             known = {label: column.dropna().to_numpy(dtype=float) for label, column in groups.items()}
             edges = np.histogram_bin_edges(np.concatenate(list(known.values())), bins=20).tolist()
             axes.hist(list(known.values()), bins=edges, density=True, histtype="step", label=list(known))
@@ -56,7 +55,7 @@ def by_class(contract: Contract, rows: pd.DataFrame) -> Figure:
 
 def boxes(contract: Contract, sites: Mapping[str, pd.DataFrame]) -> Figure:
     """Each number by site: quartiles, and what lies beyond 1.5 times their distance."""
-    names = [name for name, feature in contract.features.items() if feature.type in NUMBERS]
+    names = [name for name, feature in contract.features.items() if feature.is_number]
     figure, panels = _panels(contract, names)
     for axes, name in zip(panels, names, strict=False):
         axes.boxplot(

@@ -25,7 +25,7 @@ def covered(contract: Contract, train: pd.DataFrame) -> Covered:
     found: dict[str, dict[str, Any]] = {}
     for name, feature in contract.features.items():
         known = train[name].dropna()
-        if feature.type not in ("number", "integer"):
+        if not feature.is_number:
             codes = feature.codes or [False, True]
             found[name] = {"codes": [code for code in codes if (known == code).any()]}
         elif len(known):

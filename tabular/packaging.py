@@ -105,8 +105,7 @@ def package(
     }
     libraries = {name: importlib.metadata.version(name) for name in LIBRARIES}
     bundle = Bundle(content, libraries, data_sha256, provenance={})
-    numbers = [i for i, feature in enumerate(contract.features.values()) if feature.type in ("number", "integer")]
-    return Packaged(bundle, model, export.parity(model, onnx, features, seed, numbers))
+    return Packaged(bundle, model, export.parity(model, onnx, features, seed, contract.numbers))
 
 
 def evidence(
@@ -162,7 +161,7 @@ def _serving(
                 for q in np.nanquantile(train[name].astype("Float64").to_numpy(float, na_value=np.nan), QUANTILES)
             ]
             for name, feature in contract.features.items()
-            if feature.type in ("number", "integer") and train[name].notna().any()
+            if feature.is_number and train[name].notna().any()
         },
         "background": [[None if np.isnan(v) else float(v) for v in row] for row in background],
         "example": example(contract, onnx, train),
