@@ -104,7 +104,7 @@ def adapt_bundle(
     binary = contract.task == "binary"
     threshold = round(cost.false_positive / (cost.false_positive + cost.false_negative), 4) if binary else None
     evidence = _evidence(contract, adapted, known, there, train, rows, settings)
-    difference = export.parity(adapted, onnx, features, settings.seed)
+    difference = export.parity(adapted, onnx, features, settings.seed, contract.numbers)
     made = replace(
         bundle,
         content=_content(contract, bundle, onnx, threshold, train, site, evidence, settings),

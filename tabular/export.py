@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from project.errors import Refused
-from tabular.metrics import SMALLEST, Floats
-from tabular.prior_shift import Scaling
+from tabular.metrics import Floats
+from tabular.prior_shift import LEAST, Scaling
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -71,7 +71,7 @@ def with_scaling(model: bytes, scaling: Scaling) -> bytes:
         node.output[:] = ["unscaled" if name == OUTPUT else name for name in node.output]
         node.input[:] = ["unscaled" if name == OUTPUT else name for name in node.input]
     for name, shape, values in (
-        ("scale_least", [], [SMALLEST]),
+        ("scale_least", [], [LEAST]),
         ("scale_slope", [], [scaling.slope]),
         ("scale_offset", [1, classes], scaling.offset),
     ):
@@ -127,10 +127,8 @@ def recombined(
     return mixed.astype(np.float32)
 
 
-def parity(
-    model: Probable, onnx: bytes, features: npt.NDArray[np.float32], seed: int, numbers: Sequence[int] = ()
-) -> float:
-    """Largest difference of any probability between scikit-learn and ONNX on 20,000 recombined rows."""
+def parity(model: Probable, onnx: bytes, features: npt.NDArray[np.float32], seed: int, numbers: Sequence[int]) -> float:
+    """Largest difference of any probability between scikit-learn and ONNX on 20,000 rows; see `recombined`."""
     rows = recombined(features, PARITY_ROWS, seed, numbers)
     return float(np.abs(model.predict_proba(rows) - predict(onnx, rows)).max())
 

@@ -9,6 +9,8 @@ import numpy as np
 from tabular.metrics import SMALLEST, Classes, Floats, row_log_loss
 
 ROUNDS, SETTLED = 1000, 1e-9
+LEAST = 1e-6
+"""Probability below which a scaling tells no difference: in ONNX they are rounded to 1e-7, and a logarithm shows it."""
 FARTHEST = 4.0
 """Bound of a calibration's offsets and of its slope's logarithm."""
 
@@ -23,7 +25,7 @@ class Scaling:
 
     def apply(self, probabilities: Floats) -> Floats:
         """Scaled probabilities, (rows, classes)."""
-        scores = self.slope * np.log(np.clip(probabilities, SMALLEST, 1)) + np.array(self.offset)
+        scores = self.slope * np.log(np.clip(probabilities, LEAST, 1)) + np.array(self.offset)
         powers = np.exp(scores - scores.max(axis=1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 

@@ -21,9 +21,9 @@ from tabular.metrics import Classes, Floats
 from tabular.packaging import Packaged
 from tabular.prior_shift import Scaling, by_count, by_expectation, calibrate
 from tabular.tensors import to_tensor
-from tabular.training_config import Cost, MetricBound
+from tabular.training_config import Cost, MetricBound, TrainingConfig
 from tabular.transfer import Labelled, Technique, adapt, even_weights, like_site, resemblance
-from tests.unit.tabular.conftest import Data
+from tests.unit.tabular.conftest import Data, load, packaged, score
 
 COST = Cost(false_negative=2, false_positive=1)
 
@@ -123,7 +123,7 @@ def test_a_scaled_model_answers_in_onnx_as_here(request: pytest.FixtureRequest, 
     technique = Technique(family="extra_trees", parameters={"n_estimators": 20}, copies=2, even=True, shares="count")
     adapted = adapt(data.contract, known, data.features, technique, 7)
     onnx = export.with_scaling(export.to_onnx(adapted.model, data.features.shape[1]), adapted.scaling)
-    assert export.parity(adapted, onnx, data.features, seed=7) <= 1e-5
+    assert export.parity(adapted, onnx, data.features, 7, data.contract.numbers) <= 1e-5
     assert export.predict(onnx, data.features[:1]).shape == (1, len(data.contract.target.labels))
     assert adapted.moved
 
@@ -160,6 +160,16 @@ def test_shares_that_leave_a_class_no_row_are_not_believed(
     assert report.shares["disease"] > 1 - 1 / 200
     assert report.shares_used["disease"] == pytest.approx(heart.truth.mean(), abs=1e-6)
     assert Verdict("class shares", passed=True, reason=NOT_BELIEVED) in report.verdicts
+
+
+def test_a_table_of_small_numbers_is_adapted_too(config: TrainingConfig, settings: AdaptationSettings) -> None:
+    """Parity is asked of values that a column can have: no category's code among lengths of a tenth."""
+    data = load("breast_cancer")
+    champion = packaged(data, score(data, config, "logistic", {"C": 0.3}), 0.33)
+    rows = data.test.drop(columns=data.contract.target.column)
+    _, report = adapt_bundle(data.contract, champion.bundle, rows, "input", COST, settings)
+    or_refuse(report)
+    assert report.shares["malignant"] == pytest.approx((data.test["diagnosis"] == "malignant").mean(), abs=0.03)
 
 
 @pytest.mark.parametrize(
