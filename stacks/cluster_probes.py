@@ -7,10 +7,10 @@ import urllib.parse
 import urllib.request
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
 
+from stacks.api_server import ask, connect, kubectl
 from stacks.files import Stack
-from stacks.probes import Failure, Probe, _kubernetes_api, _reason, answers
+from stacks.probes import Failure, Probe, answers, reason
 from stacks.server import TIMEOUT
 
 _ROUTES = ("gateway.networking.k8s.io", "httproutes")
@@ -46,15 +46,28 @@ def parts_of(stack: Stack) -> dict[str, Probe]:
     return parts
 
 
+def kubernetes(context: str | None, namespace: str) -> str:
+    """Reach a cluster by its context, or the current one, and see whether the namespace exists.
+
+    Raises:
+        Failure: No such context, no answer, or no such namespace.
+    """
+    cluster = context or "the current context"
+    if ask(connect(context), context, "GET", f"/api/v1/namespaces/{namespace}") is None:
+        fix = f"{kubectl(context)} create namespace {namespace}"
+        raise Failure(f"{cluster} has no namespace {namespace!r}", fix)
+    return f"{cluster} has the namespace {namespace}"
+
+
 def definitions(context: str | None, needed: Sequence[tuple[str, str]]) -> str:
     """See whether the cluster knows the kinds of objects that others define.
 
     Raises:
         Failure: It does not, or does not answer.
     """
-    api = _kubernetes_api(context)
+    api = connect(context)
     for group, resource in needed:
-        known = _ask(api, context, "GET", f"/apis/{group}/v1")
+        known = ask(api, context, "GET", f"/apis/{group}/v1")
         if known is None or resource not in {each["name"] for each in known["resources"]}:
             raise Failure(
                 f"{context} knows no {resource}.{group}", "install its chart: docs/kubernetes.md has the line"
@@ -73,7 +86,7 @@ def rights(context: str | None, namespace: str, needed: Mapping[str, Sequence[Ri
     Raises:
         Failure: A right is missing, or the cluster does not answer.
     """
-    api = _kubernetes_api(context)
+    api = connect(context)
     for account, each in needed.items():
         for verb, group, resource in each:
             what = {"namespace": namespace, "verb": verb, "group": group, "resource": resource}
@@ -84,10 +97,10 @@ def rights(context: str | None, namespace: str, needed: Mapping[str, Sequence[Ri
                 "kind": kind,
                 "spec": {"resourceAttributes": what, **user},
             }
-            answer = _ask(api, context, "POST", f"/apis/authorization.k8s.io/v1/{kind.lower()}s", body)
+            answer = ask(api, context, "POST", f"/apis/authorization.k8s.io/v1/{kind.lower()}s", body)
             if answer is None or not answer["status"]["allowed"]:
                 who = f"the service account {account}" if account else "your own user"
-                fix = "make platform-up" if account else f"{_kubectl(context)} auth whoami"
+                fix = "make platform-up" if account else f"{kubectl(context)} auth whoami"
                 raise Failure(f"{who} may not {verb} {resource} in {namespace}", fix)
     return f"{', '.join(account or 'you' for account in needed)} may do what they have to in {namespace}"
 
@@ -106,7 +119,7 @@ def gateway(context: str | None, namespace: str, name: str, url: str, line: str)
         Failure: There is none, nobody runs it, or it does not answer.
     """
     path = f"/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/gateways/{name}"
-    found = _ask(_kubernetes_api(context), context, "GET", path)
+    found = ask(connect(context), context, "GET", path)
     if found is None:
         raise Failure(f"{namespace} has no Gateway {name}", "make platform-up")
     status = found.get("status", {})
@@ -130,7 +143,7 @@ def name_server(context: str | None) -> str:
     """
     selector = urllib.parse.quote("kubernetes.io/service-name=kube-dns")
     path = f"/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices?labelSelector={selector}"
-    slices = _ask(_kubernetes_api(context), context, "GET", path) or {"items": []}
+    slices = ask(connect(context), context, "GET", path) or {"items": []}
     ready = [
         address
         for each in slices["items"]
@@ -139,7 +152,7 @@ def name_server(context: str | None) -> str:
         for address in endpoint["addresses"]
     ]
     if not ready:
-        command = f"{_kubectl(context)} --namespace kube-system get pods --selector k8s-app=kube-dns"
+        command = f"{kubectl(context)} --namespace kube-system get pods --selector k8s-app=kube-dns"
         raise Failure("the cluster's name server is not ready: pods find no other by its name", command)
     return f"{len(ready)} name server{'s' * (len(ready) > 1)} ready"
 
@@ -168,34 +181,5 @@ def takes_pushes(scheme: str, uri: str, line: str) -> str:
             return f"{uri} answers, and asks for docker's login: docker login {host}"
         raise Failure(f"{uri} takes no image ({error.code})", f"start the registry, or correct {line}") from None
     except OSError as error:
-        raise Failure(f"{uri} does not answer: {_reason(error)}", f"start the registry, or correct {line}") from None
+        raise Failure(f"{uri} does not answer: {reason(error)}", f"start the registry, or correct {line}") from None
     return f"{uri} takes images"
-
-
-def _ask(api: Any, context: str | None, method: str, path: str, body: Any = None, response_type: str = "object") -> Any:
-    """What the API server answers; nothing where there is no such thing."""
-    try:
-        return api.call_api(
-            path,
-            method,
-            header_params={
-                "Accept": "application/json" if response_type == "object" else "*/*",
-                "Content-Type": "application/json",
-            },
-            body=body,
-            response_type=response_type,
-            auth_settings=["BearerToken"],
-            _return_http_data_only=True,
-            _request_timeout=TIMEOUT,
-        )
-    except Exception as error:  # noqa: BLE001  the client lets urllib3's and ssl's errors through
-        if getattr(error, "status", None) == 404:
-            return None
-        fix = f"{_kubectl(context)} get --raw /readyz"
-        raise Failure(
-            f"the Kubernetes API of {context or 'the current context'} does not answer: {_reason(error)}", fix
-        ) from None
-
-
-def _kubectl(context: str | None) -> str:
-    return f"kubectl --context {context}" if context else "kubectl"

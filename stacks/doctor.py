@@ -193,7 +193,7 @@ def _orchestrator(component: ComponentSpec, _stack: Stack, _secrets: Secrets) ->
 
     context = component.configuration.get("kubernetes_context")
     namespace = component.configuration.get("kubernetes_namespace", "zenml")
-    return lambda: probes.kubernetes(context, namespace)
+    return lambda: cluster_probes.kubernetes(context, namespace)
 
 
 def _deployer(component: ComponentSpec, _stack: Stack, _secrets: Secrets) -> Probe | None:

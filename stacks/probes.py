@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib
 import sqlite3
 import tempfile
 import urllib.error
@@ -60,7 +59,7 @@ def answers(url: str, fix: str, accepted: range = range(200, 500)) -> str:
     try:
         status = http_status(url)
     except (OSError, ValueError) as error:
-        raise Failure(f"{url} does not answer: {_reason(error)}", fix) from None
+        raise Failure(f"{url} does not answer: {reason(error)}", fix) from None
     if status not in accepted:
         raise Failure(f"{url} answers {status}", fix)
     return f"{url} answers {status}"
@@ -76,9 +75,7 @@ def mlflow(uri: str, user: str, password: str) -> str:
     try:
         status = http_status(url, user, password)
     except (OSError, ValueError) as error:
-        raise Failure(
-            f"{uri} does not answer: {_reason(error)}", "start the MLflow server or correct its URL"
-        ) from None
+        raise Failure(f"{uri} does not answer: {reason(error)}", "start the MLflow server or correct its URL") from None
     if status == 401:
         raise Failure(f"{uri} refuses the user {user!r}", "correct the secret, then python run.py stack apply")
     if status == 403:
@@ -138,53 +135,16 @@ def s3(path: str, client: Any) -> str:
         client.delete_object(Bucket=bucket, Key=key)
     except Exception as error:  # noqa: BLE001  boto3 makes its errors at run time
         raise Failure(
-            f"{path} can not be written: {_reason(error)}", "check the bucket, its address and the credentials"
+            f"{path} can not be written: {reason(error)}", "check the bucket, its address and the credentials"
         ) from None
     return f"{path} can be written and read"
-
-
-def kubernetes(context: str | None, namespace: str) -> str:
-    """Reach a cluster by its context, or the current one, and see whether the namespace exists.
-
-    Raises:
-        Failure: No such context, no answer, or no such namespace.
-    """
-    api = _kubernetes_api(context)
-    cluster = context or "the current context"
-    kubectl = f"kubectl --context {context}" if context else "kubectl"
-    try:
-        api.call_api(f"/api/v1/namespaces/{namespace}", "GET", auth_settings=["BearerToken"], _request_timeout=TIMEOUT)
-    except Exception as error:  # noqa: BLE001  the client lets urllib3's and ssl's errors through
-        status = getattr(error, "status", None)
-        if status == 404:
-            raise Failure(
-                f"{cluster} has no namespace {namespace!r}", f"{kubectl} create namespace {namespace}"
-            ) from None
-        if status in (401, 403):
-            raise Failure(f"{cluster} refuses us ({status})", f"{kubectl} auth can-i get pods") from None
-        fix = f"{kubectl} get --raw /readyz"
-        raise Failure(f"the Kubernetes API of {cluster} does not answer: {_reason(error)}", fix) from None
-    return f"{cluster} has the namespace {namespace}"
-
-
-def _kubernetes_api(context: str | None) -> Any:
-    from urllib3.util import Retry
-
-    client_library: Any = importlib.import_module("kubernetes")
-    loaded = client_library.client.Configuration()
-    try:
-        client_library.config.load_kube_config(context=context, client_configuration=loaded)
-    except Exception as error:  # noqa: BLE001  so does reading a broken kubeconfig
-        what = repr(context) if context else "is chosen"
-        raise Failure(f"no Kubernetes context {what}: {_reason(error)}", "kubectl config get-contexts") from None
-    loaded.retries = Retry(0)
-    return client_library.client.ApiClient(loaded)
 
 
 def _existing(folder: Path) -> Path:
     return next(parent for parent in (folder, *folder.parents) if parent.exists())
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
+    """What went wrong, in one line."""
     inner = getattr(error, "reason", None)
     return str(inner or error).splitlines()[0][:200]

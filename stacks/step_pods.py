@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from stacks.cluster_probes import _ask
-from stacks.probes import Failure, _kubernetes_api
+from stacks.api_server import ask, connect
+from stacks.probes import Failure
 
 Object = Mapping[str, Any]
 AGAIN = "the same command again: steps that ended well come from the cache"
@@ -48,7 +48,7 @@ def stuck(run: str) -> Ended | None:
     context, namespace, _ = where
     pods = f"/api/v1/namespaces/{namespace}/pods?labelSelector={quote(f'run_id={run},!step_name')}"
     try:
-        found = _ask(_kubernetes_api(context), context, "GET", pods) or {"items": []}
+        found = ask(connect(context), context, "GET", pods) or {"items": []}
     except Failure:
         return None
     return next(filter(None, map(waits_in_vain, found["items"])), None)
@@ -61,7 +61,7 @@ def withdraw(run: str) -> None:
     context, namespace, _ = where
     jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs?labelSelector={quote(f'run_id={run},!step_name')}"
     with suppress(Failure):  # its own deadline ends it too
-        _ask(_kubernetes_api(context), context, "DELETE", f"{jobs}&propagationPolicy=Background")
+        ask(connect(context), context, "DELETE", f"{jobs}&propagationPolicy=Background")
 
 
 def waits_in_vain(pod: Object) -> Ended | None:
@@ -94,9 +94,9 @@ def ended(run: str, step: str, since: datetime) -> Ended | None:
     pods = f"{where}/pods?labelSelector={quote(f'run_id={run},step_name={step}')}"
     events = f"{where}/events?fieldSelector={quote('involvedObject.kind=Pod,type=Warning')}"
     try:
-        api = _kubernetes_api(context)
-        found = (_ask(api, context, "GET", pods) or {"items": []})["items"]
-        said = never_began((_ask(api, context, "GET", events) or {"items": []})["items"], step, since)
+        api = connect(context)
+        found = (ask(api, context, "GET", pods) or {"items": []})["items"]
+        said = never_began((ask(api, context, "GET", events) or {"items": []})["items"], step, since)
         return end_of(found, stack) or said or _last_words(api, context, where, found)
     except Failure:
         return None
@@ -106,7 +106,7 @@ def _last_words(api: Any, context: str | None, where: str, pods: Sequence[Object
     """What the newest pod wrote last: one that fails before its step begins has nobody else to tell."""
     for pod in sorted(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), reverse=True):
         name = pod["metadata"]["name"]
-        text = _ask(api, context, "GET", f"{where}/pods/{name}/log?tailLines={TAIL}", response_type="str")
+        text = ask(api, context, "GET", f"{where}/pods/{name}/log?tailLines={TAIL}", response_type="str")
         if text and (words := last_error(text)):
             return Ended(f"its pod failed before it began: {words}", AGAIN)
     return None

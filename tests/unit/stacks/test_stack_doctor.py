@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stacks import probes
+from stacks import cluster_probes, probes
 from stacks.doctor import Finding, _port, _run
 from stacks.probes import Failure
 
@@ -121,12 +121,12 @@ def test_kubernetes(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, p
     )
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(file))
     if cause == "ok":
-        assert probes.kubernetes("test", "heart") == "test has the namespace heart"
+        assert cluster_probes.kubernetes("test", "heart") == "test has the namespace heart"
     else:
         with pytest.raises(Failure, match=cause):
-            probes.kubernetes("test", "heart")
+            cluster_probes.kubernetes("test", "heart")
     with pytest.raises(Failure, match="no Kubernetes context 'other'"):
-        probes.kubernetes("other", "heart")
+        cluster_probes.kubernetes("other", "heart")
 
 
 def test_a_port_that_is_free_or_taken(url: str) -> None:
