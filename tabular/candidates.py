@@ -1,4 +1,4 @@
-"""Candidates: unfitted scikit-learn pipelines over the float matrix of `reading.to_tensor`."""
+"""Candidates: unfitted scikit-learn pipelines over the float matrix of `tensors.to_tensor`."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from tabular.metrics import Classes, rounded
 from tabular.nesting import Optimism, optimism
-from tabular.scoring import HIGHER_IS_BETTER, Scored, choose, choose_threshold, corrected_standard_error
-from tabular.training_config import BASELINES, TrainingConfig
+from tabular.scoring import Scored, choose, choose_threshold, corrected_standard_error
+from tabular.training_config import BASELINES, LOSSES, TrainingConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def make_choice(scores: Sequence[Scored], truth: Classes, config: TrainingConfig
 
 
 def _gains(scores: Sequence[Scored], chosen: Scored, config: TrainingConfig) -> dict[str, tuple[float, float]]:
-    sign = -1 if config.selection_metric in HIGHER_IS_BETTER else 1
+    sign = 1 if config.selection_metric in LOSSES else -1
     gains = {s.name: sign * np.subtract(s.folds, chosen.folds) for s in scores if s.family in BASELINES}
     return {
         name: (rounded(float(gain.mean())), rounded(corrected_standard_error(gain.tolist(), chosen.splits)))

@@ -14,11 +14,10 @@ from project.errors import Refused
 from tabular.candidates import Parameters, build, grid
 from tabular.contract import Contract
 from tabular.metrics import Classes, Floats, brier, measure, roc_auc, rounded, row_log_loss
-from tabular.training_config import BASELINES, Candidate, Cost, Family, Validation
+from tabular.training_config import BASELINES, LOSSES, Candidate, Cost, Family, Validation
 
 LOGGER = logging.getLogger(__name__)
 Tried = TypeVar("Tried", "Scored", "Inner")
-HIGHER_IS_BETTER = frozenset({"roc_auc"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +151,7 @@ def choose(scores: Sequence[Tried], metric: str) -> Tried:
     Of equally simple ones the better, then the first by name, so that the choice never depends on the order.
     A baseline is never chosen.
     """
-    sign = -1 if metric in HIGHER_IS_BETTER else 1
+    sign = 1 if metric in LOSSES else -1
     taking_part = [s for s in scores if s.family not in BASELINES]
     best = min(taking_part, key=lambda s: (sign * s.mean, s.complexity, s.name))
     near = [s for s in taking_part if sign * (s.mean - best.mean) <= best.standard_error]
@@ -215,4 +214,4 @@ def fold_score(metric: str, truth: Classes, probabilities: Floats) -> float:
 
 
 def _better(value: float, than: float, metric: str) -> bool:
-    return value > than if metric in HIGHER_IS_BETTER else value < than
+    return value < than if metric in LOSSES else value > than
