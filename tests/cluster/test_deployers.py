@@ -201,6 +201,7 @@ def test_pods_are_contained(trial: Trial) -> None:
 
 def test_a_pod_that_is_evicted_takes_no_request_with_it_and_the_budget_holds(trial: Trial) -> None:
     names = [pod["metadata"]["name"] for pod in trial.pods()]
+    until(lambda: [each["status"].get("disruptionsAllowed") for each in objects("poddisruptionbudgets")] == [1])
     with trial.load() as found:
         with ThreadPoolExecutor() as at_once:
             said = list(at_once.map(evicted, names))
