@@ -25,6 +25,7 @@ from typing import Any
 import psutil
 
 from benchmarks.serving.load import by_wrk
+from deployers.kubernetes.target import PORT
 from project.images import image_name
 from project.paths import ROOT
 
@@ -149,7 +150,9 @@ def deployment(folder: Path, environment: Mapping[str, str]) -> Iterator[Row]:
 def gateway(environment: Mapping[str, str]) -> Iterator[Row]:
     """Requests per second of one pod that counts no limit, asked through the gateway and at its own address in turn."""
     found = kubectl("get", "seldondeployment", "heart-disease")
-    container = found["spec"]["predictors"][0]["componentSpecs"][0]["spec"]["containers"][0]
+    (predictor,) = found["spec"]["predictors"]
+    predictor["replicas"] = 1
+    (container,) = predictor["componentSpecs"][0]["spec"]["containers"]
     container["args"] += ["--rate", "1000000", "--burst", "1000000"]
     changed = json.dumps({"spec": found["spec"]})
     words = ["kubectl", "--namespace", "tabular", "patch", "seldondeployment", "heart-disease", "--type=merge"]
@@ -160,7 +163,7 @@ def gateway(environment: Mapping[str, str]) -> Iterator[Row]:
     serving = json.loads((ROOT / "models" / "heart_disease" / "serving.json").read_text(encoding="utf-8"))
     body = json.dumps(serving["example"]["row"]).encode()
     way = f"{environment['MINIKUBE_ENDPOINT_URL']}/seldon/tabular/heart-disease"
-    ways = [f"{way}/predict", f"http://{address}:9000/predict"]
+    ways = [f"{way}/predict", f"http://{address}:{PORT}/predict"]
     rates = [[by_wrk(url, headers, body, SECONDS, CONNECTIONS) for url in ways] for _ in range(ROUNDS)]
     through, direct = (statistics.median(column) for column in zip(*rates, strict=True))
     how = f"wrk -c{CONNECTIONS} -d{SECONDS}s, the middle of {ROUNDS} in turn"
