@@ -10,9 +10,12 @@ import pandas as pd
 
 from project.errors import Refused
 from tabular.cells import finite
-from tabular.spelling import alike
+from tabular.missing_codes import CODES
+from tabular.spelling import a_date_of, alike, has_separators
 
 MOST_CLASSES, LEAST_PER_CLASS = 20, 10
+MEANT = frozenset({-1})
+"""Of the codes for "missing" the one that is as often a class: for and against as 1 and -1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +60,22 @@ def draft_classes(cells: pd.Series[Any], target: str) -> list[DraftClass]:
         raise Refused(f"target {target!r} has a single value, {classes[0].label!r}", "name another --target")
     another = "name another --target, or write the classes into a column"
     quantity = " numbers: a quantity, not classes" if all(each.is_number for each in classes) else " values"
+    labels = [each.label for each in classes]
+    if date := a_date_of(labels):
+        raise Refused(f"target {target!r} has dates or times, such as {date!r}: a quantity, not classes", another)
+    if has_separators(labels):
+        raise Refused(f"target {target!r} has numbers with a comma: a quantity, not classes", another)
     fraction = next((each.label for each in classes if each.is_number and not isinstance(each.values[0], int)), "")
     if fraction or len(classes) > MOST_CLASSES:
         why = f"{fraction} is a fraction" if fraction else f"at most {MOST_CLASSES} classes can be told apart"
         raise Refused(f"target {target!r} has {len(classes)} different{quantity}; {why}", another)
+    codes = [each for each in classes if each.values[0] in CODES - MEANT] if len(classes) > 2 else []
+    if codes:
+        written = " and ".join(f"{each.label} in {each.rows} rows" for each in codes)
+        raise Refused(
+            f"target {target!r} is {written}: that looks like a code for 'missing'",
+            "remove these rows, or give the class a name",
+        )
     rare = [f"{each.values[0]!r} ({each.rows})" for each in classes if each.rows < LEAST_PER_CLASS]
     if rare:
         raise Refused(

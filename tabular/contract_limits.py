@@ -30,7 +30,8 @@ def limits_of(contract: Contract, frame: pd.DataFrame) -> tuple[list[str], list[
         found.append(f"  minimum_class_share: {rounded(share, math.floor):g}")
     twins = float(rows.duplicated(keep=False).mean())
     if twins > limits.maximum_duplicate_share:
-        found.append(f"  maximum_duplicate_share: {min(1.0, rounded(twins, math.ceil)):g}")
+        least = f"  maximum_duplicate_share: {min(1.0, rounded(twins, math.ceil)):g}"
+        found.append(f"{least}{text.mark('are twins one case, written twice? then remove one of them')}")
         remarks.append(f"{twins:.0%} of the rows have a twin: held-out figures flatter the model")
     alone = {
         name: single_feature_auc(rows[name], target, ranked=feature.is_number)

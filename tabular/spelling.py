@@ -22,10 +22,8 @@ MEASURED = re.compile(r"(?P<sign>[$€£¥]?) ?[+-]?\d[\d.,']* ?(?P<unit>\D*)")
 
 def unreadable_reason(values: Sequence[str]) -> str:
     """Why a column of these different values is no number and should be no category either; empty where it may be."""
-    some = values[:: len(values) // LOOKED_AT + 1]
-    dates = [value for value in some if DATE.fullmatch(value)]
-    if len(dates) >= MOST * len(some):
-        return f"dates or times, such as {dates[0]!r}: write what counts of them as a number, days since something, say"
+    if date := a_date_of(values):
+        return f"dates or times, such as {date!r}: write what counts of them as a number, days since something, say"
     if has_separators(values):
         odd = next(value for value in values if to_number(value) is None)
         return f"its numbers are written as {odd!r}: a point before decimals, and nothing between thousands"
@@ -33,6 +31,13 @@ def unreadable_reason(values: Sequence[str]) -> str:
     if unit and all(_unit(value) == unit for value in values):
         return f"its numbers are written with {unit!r}, as {values[0]!r}: write the number alone"
     return ""
+
+
+def a_date_of(values: Sequence[str]) -> str:
+    """One of these values, if they are dates or times; else empty."""
+    some = values[:: len(values) // LOOKED_AT + 1]
+    dates = [value for value in some if DATE.fullmatch(value)]
+    return dates[0] if len(dates) >= MOST * len(some) else ""
 
 
 def _unit(value: str) -> str:

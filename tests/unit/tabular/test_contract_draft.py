@@ -229,6 +229,8 @@ def test_parquet(tmp_path: Path) -> None:
         pytest.param(target_of, {"no": ["no"], "yes": ["yes"]}, "yes", id="yes and no"),
         pytest.param(lambda i: i % 3 // 2, {"0": [0], "1": [1]}, "1", id="0 and 1"),
         pytest.param(lambda i: ("a", "b", "b")[i % 3], {"b": ["b"], "a": ["a"]}, "a", id="the rarer one"),
+        pytest.param(lambda i: i % 3 - 1, {"-1": [-1], "0": [0], "1": [1]}, None, id="against, neither and for"),
+        pytest.param(lambda i: (1, -9)[i % 2], {"1": [1], "-9": [-9]}, "1", id="two of which one looks like a code"),
         pytest.param(lambda i: f"{i % 3}.0", {"0": [0], "1": [1], "2": [2]}, None, id="three numbers"),
         pytest.param(
             lambda i: ("Yes", "no", "yes", "NO", " no")[i % 5],
@@ -250,6 +252,7 @@ def test_limits_that_the_file_breaks_are_set_to_what_it_has(tmp_path: Path) -> N
     contract = drafted(tmp_path, twins, broken=[telling])
     assert contract.checks.maximum_duplicate_share == 1
     text = draft_contract(str(twins), "target").text
+    assert "maximum_duplicate_share: 1   # check: are twins one case, written twice? then remove one of them" in text
     assert "# y alone tells a class (AUC 1.000)" in text
     assert yaml.safe_load(text)["checks"] == {"maximum_duplicate_share": 1, "maximum_single_feature_auc": 0.98}
     known = text.replace("maximum_single_feature_auc: 0.98", "maximum_single_feature_auc: 1")
@@ -294,6 +297,24 @@ GOOD = [f"{length_of(i)},{target_of(i)}" for i in range(ROWS)]
             Refused,
             "3 different numbers: a quantity, not classes; 0.5 is a fraction",
             id="fractions",
+        ),
+        pytest.param(
+            ["x;target", *(f"{i};{i % 3},5" for i in range(60))],
+            Refused,
+            "'target' has numbers with a comma: a quantity",
+            id="fractions with a comma",
+        ),
+        pytest.param(
+            ["x,target", *(f"{i},2024-0{1 + i % 2}-01" for i in range(60))],
+            Refused,
+            "dates or times, such as '2024-01-01': a quantity",
+            id="dates",
+        ),
+        pytest.param(
+            ["x,target", *(f"{i},{(0, 1, -9)[i % 3]}" for i in range(60))],
+            Refused,
+            "'target' is -9 in 20 rows: that looks like a code for 'missing'",
+            id="a code for missing",
         ),
         pytest.param(["x,target", *GOOD, "1,so"], Refused, "fewer than 10 rows: 'so' (1)", id="rare class"),
         pytest.param(
