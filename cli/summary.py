@@ -177,7 +177,8 @@ def drift_lines(reports: Sequence[Mapping[str, Any]], dataset: str) -> Iterator[
             f"{f['feature']} {f['direction']}" for f in report["features"] if f["feature"] in report["worst"]
         )
         share = f"{report['drifted_importance']:.0%} of what the model looks at has moved"
-        yield f"Drift      {report['site']}: {report['outcome'].upper()}, {share}" + (f" ({worst})" if worst else "")
+        found = share + (f" ({worst})" if worst else "") if report["features"] else f"there are {report['rows']}"
+        yield f"Drift      {report['site']}: {report['outcome'].upper()}, {found}"
         yield f"           next: {report['next_command']}"
 
 

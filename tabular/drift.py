@@ -126,7 +126,7 @@ def check_drift(
     )
     follow = {
         "ok": "python run.py status",
-        "watch": f"python run.py monitor --dataset {contract.name} --site {site}",
+        "watch": f"python run.py monitor --dataset {contract.name} --input NEWER_ROWS",
         "retrain": f"python run.py train --dataset {contract.name} --full",
     }
     report = DriftReport(site, len(current), outcome, share, features, follow[outcome])

@@ -26,6 +26,8 @@ CONTRACT = make_contract(
 )
 IMPORTANCE = {"age": 0.5, "visits": 0.3, "smoker": 0.15, "pain": 0.05}
 
+AGAIN = "python run.py monitor --dataset pets --input NEWER_ROWS"
+
 
 def people(rows: int = 400, seed: int = 0, **columns: Any) -> pd.DataFrame:
     draw = np.random.default_rng(seed)
@@ -94,19 +96,23 @@ def test_the_verdict_is_the_importance_of_what_drifted(shifted: tuple[DriftRepor
     [
         pytest.param({"age": 9, "visits": 91}, "ok", 0.09, "python run.py status", id="just below watch"),
         pytest.param(
-            {"age": 1, "visits": 9}, "watch", 0.1, "python run.py monitor --dataset pets --site there", id="on watch"
+            {"age": 1, "visits": 9},
+            "watch",
+            0.1,
+            AGAIN,
+            id="on watch",
         ),
         pytest.param(
             {"age": 39, "visits": 61},
             "watch",
             0.39,
-            "python run.py monitor --dataset pets --site there",
+            AGAIN,
             id="below retrain",
         ),
         pytest.param(
             {"age": 4, "visits": 6}, "retrain", 0.4, "python run.py train --dataset pets --full", id="retrain"
         ),
-        pytest.param({"age": 0}, "watch", 0.25, "python run.py monitor --dataset pets --site there", id="none known"),
+        pytest.param({"age": 0}, "watch", 0.25, AGAIN, id="none known"),
     ],
 )
 def test_how_much_is_too_much(importance: dict[str, float], outcome: str, share: float, command: str) -> None:
