@@ -22,9 +22,18 @@ def measured_again(contract: Contract, bundle: Bundle, config: TrainingConfig) -
     """The bundle's metrics, all that is measured of its model measured now.
 
     Raises:
-        Refused: The contract or the rows are not those the bundle was made with.
+        Refused: The contract or the rows are not those the bundle was made with, or nothing was measured of it.
         Unreachable: A file of the data set is missing.
     """
+    stated, serving = bundle.json("metrics.json"), bundle.json("serving.json")
+    name = bundle.json("contract.json")["name"]
+    if name != contract.name:
+        raise Refused(f"this model is of {name}, not of {contract.name}", f"give --dataset {name}")
+    if "test" not in stated:
+        raise Refused(
+            "this model was adapted to a site without its labels: there is nothing to measure it by",
+            "read model_card.md in its folder, or ask for the card of the model it was made from",
+        )
     if bundle.content["contract.json"] != to_json(served_contract(contract)):
         raise Refused(
             f"the contract of {contract.name} has changed since this model was made",
@@ -37,7 +46,6 @@ def measured_again(contract: Contract, bundle: Bundle, config: TrainingConfig) -
             f" {bundle.data_sha256[:12]}",
             f"python run.py status --lineage VERSION --dataset {contract.name} names their files",
         )
-    stated, serving = bundle.json("metrics.json"), bundle.json("serving.json")
     rows = {site: read_site(contract, site).rows for site in (contract.training_site, *contract.external_sites)}
     train, test = split_rows(rows[contract.training_site], contract.target.column, config.test_share, config.seed)
     found = evidence(

@@ -68,6 +68,17 @@ def test_nor_is_one_of_other_rows(heart: Data, bundle: Bundle, config: TrainingC
         measured_again(heart.contract, replace(bundle, data_sha256="0" * 64), config)
 
 
+def test_a_model_of_another_data_set_or_of_no_labels_is_not_measured(
+    heart: Data, penguins: Data, bundle: Bundle, config: TrainingConfig
+) -> None:
+    with pytest.raises(Refused, match="this model is of heart_disease, not of penguins"):
+        measured_again(penguins.contract, bundle, config)
+    figures = {"adaptation": {}, "threshold": 0.3}
+    adapted = replace(bundle, content={**bundle.content, "metrics.json": to_json(figures)})
+    with pytest.raises(Refused, match="adapted to a site without its labels"):
+        measured_again(heart.contract, adapted, config)
+
+
 def test_a_figure_that_was_changed_is_named(heart: Data, bundle: Bundle, config: TrainingConfig) -> None:
     metrics = bundle.json("metrics.json")
     metrics["test"]["metrics"]["roc_auc"] = 0.99
