@@ -203,6 +203,7 @@ def _status(found: Status) -> dict[str, Any]:
         "detail": found.detail,
         "serving": found.serving,
         "workers": list(found.workers),
+        "pods": list(found.pods),
         "withdrawn": dict(found.withdrawn),
     }
     return {**_endpoint(found.endpoint), **live}
@@ -220,7 +221,9 @@ def _text(found: Status) -> str:
             f"  version   {at.current.version}, digest {at.current.digest[:12]}, since {at.current.deployed_at}",
             *traffic,
             *withdrawn,
-            f"  workers   {', '.join(map(str, found.workers)) or 'none'}",
+            f"  pods      {', '.join(found.pods)}"
+            if found.pods
+            else f"  workers   {', '.join(map(str, found.workers)) or 'none'}",
             f"  previous  {previous or 'none'}",
         ]
     )

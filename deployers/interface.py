@@ -61,6 +61,8 @@ class Status:
     """Process ids, where the backend has processes."""
     withdrawn: Mapping[str, str] = field(default_factory=dict)
     """Versions that broke the plan's guard, and how; the champion answers in their place."""
+    pods: tuple[str, ...] = ()
+    """Names of those that take requests, where the backend has pods."""
 
 
 class Deployer(Protocol):

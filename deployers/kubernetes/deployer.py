@@ -78,13 +78,14 @@ class ClusterDeployer:
     def status(self, name: str) -> Status:
         """See `Deployer.status`."""
         record = self._known(name)
-        endpoint = record.endpoint
+        endpoint, of = record.endpoint, workload(name, record.endpoint.current)
         ready, answer = client.health(Address.of(self.target.endpoint_url(name), {}))  # which needs no key
         detail = ""
         if not ready:
-            found = [reason for _, reason in pods.reasons(self.cluster, workload(name, endpoint.current))]
-            detail = "; ".join([str(answer.get("detail") or "the gateway has no answer"), *found])
-        return Status(endpoint, ready, detail, answer.get("version"), withdrawn=judging.judged(self.cluster, record))
+            reasons = [reason for _, reason in pods.reasons(self.cluster, of)]
+            detail = "; ".join([str(answer.get("detail") or "the gateway has no answer"), *reasons])
+        withdrawn, working = judging.judged(self.cluster, record), pods.at_work(self.cluster, of)
+        return Status(endpoint, ready, detail, answer.get("version"), withdrawn=withdrawn, pods=working)
 
     def bundle(self, name: str) -> tuple[Endpoint, Bundle]:
         """An endpoint and the bundle of the version behind it, every byte verified; see `Deployer.status`."""

@@ -69,6 +69,12 @@ def reasons(cluster: Cluster, workload: str, deployments: list[Manifest] | None 
             yield _reason(cluster, name, container)
 
 
+def at_work(cluster: Cluster, workload: str) -> tuple[str, ...]:
+    """Names of the pods of a workload that take requests."""
+    found = (pod for pod in cluster.list("Pod", {WORKLOAD: workload}) if is_ready(pod) and not _leaves(pod))
+    return tuple(sorted(pod["metadata"]["name"] for pod in found))
+
+
 def is_ready(pod: Manifest) -> bool:
     """Whether a pod takes requests."""
     conditions = pod.get("status", {}).get("conditions", [])

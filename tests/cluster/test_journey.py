@@ -114,6 +114,7 @@ def test_the_commands_speak_of_the_cluster_as_of_a_laptop(cluster: Cluster, jour
     (status,) = bare.json("status", "--dataset", NAME)["endpoints"]
     assert (status["ready"], status["stack"], status["url"]) == (True, "minikube", journey["endpoint"]["url"])
     assert status["serving"] == journey["promotion"]["version"]
+    assert [name.startswith("heart-disease-") for name in status["pods"]] == [True, True]
     printed = bare.json("endpoint")["curl"]
     said = subprocess.run(["bash", "-c", printed], capture_output=True, text=True, timeout=30, check=True).stdout
     assert json.loads(said)["probability"] == pytest.approx(journey["prediction"]["probability"], abs=1e-12)
