@@ -74,12 +74,11 @@ def _one_time_key(directory: Path) -> Path:
 
 
 def _port(text: str) -> int:
-    number = int(text)
-    if not 0 <= number <= HIGHEST_PORT:
+    if not (text.isdecimal() and int(text) <= HIGHEST_PORT):
         raise argparse.ArgumentTypeError(
             f"{text} is no port; it is a number from 1 to {HIGHEST_PORT}, or 0 for a free one"
         )
-    return number
+    return int(text)
 
 
 if __name__ == "__main__":

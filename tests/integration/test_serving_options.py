@@ -31,6 +31,7 @@ def start(folder: Path, *options: str) -> tuple[int, list[str]]:
         pytest.param(["--port", "99999"], "--port: 99999 is no port; it is a number from 1 to 65535", id="port"),
         pytest.param(["--grpc-port", "99999"], "--grpc-port: 99999 is no port", id="gRPC port"),
         pytest.param(["--port", "-1"], "--port: -1 is no port", id="negative port"),
+        pytest.param(["--port", "80x"], "--port: 80x is no port", id="port of letters"),
         pytest.param(["--port", "81", "--grpc-port", "81"], "--port and --grpc-port are two ports", id="one port"),
         pytest.param(["--cors-origins", "foo"], "--cors-origins 'foo' is no origin", id="no origin"),
         pytest.param(["--cors-origins", "https://a.example/"], "'https://a.example/' is no origin", id="with a path"),
