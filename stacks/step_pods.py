@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ Object = Mapping[str, Any]
 AGAIN = "the same command again: steps that ended well come from the cache"
 BUILDS = "make platform-up builds and pushes the image"
 UNPULLED = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
+LINGERING = 120.0
+"""Seconds in which a pod whose step has failed says why: before that it tries to save its log."""
 TAIL = 40
 """Lines of a log that are looked at; a traceback's last ones name the error."""
 ERROR = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Refused|Unreachable)\b: ")
@@ -94,10 +97,16 @@ def ended(run: str, step: str, since: datetime) -> Ended | None:
     pods = f"{where}/pods?labelSelector={quote(f'run_id={run},step_name={step}')}"
     events = f"{where}/events?fieldSelector={quote('involvedObject.kind=Pod,type=Warning')}"
     try:
-        api = connect(context)
-        found = (ask(api, context, "GET", pods) or {"items": []})["items"]
-        said = never_began((ask(api, context, "GET", events) or {"items": []})["items"], step, since)
-        return end_of(found, stack) or said or _last_words(api, context, where, found)
+        api, until = connect(context), time.monotonic() + LINGERING
+        while True:
+            found = (ask(api, context, "GET", pods) or {"items": []})["items"]
+            said = never_began((ask(api, context, "GET", events) or {"items": []})["items"], step, since)
+            if known := end_of(found, stack) or said:
+                return known
+            works = any(pod.get("status", {}).get("phase") == "Running" for pod in found)
+            if not works or time.monotonic() > until:
+                return _last_words(api, context, where, found)
+            time.sleep(1)
     except Failure:
         return None
 
