@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -32,6 +33,8 @@ class Target(Strict):
     @classmethod
     def _no_quantity(cls, value: object) -> object:
         if isinstance(value, dict) and not value.get("classes"):
+            if get_close_matches("classes", map(str, value.keys() - cls.model_fields.keys())):
+                return value  # a misspelt key is said with its line
             raise ValueError("a target needs 'classes', two or more: a quantity is not predicted here")
         return value
 
