@@ -24,7 +24,7 @@ def training(session: Session, outputs: Mapping[str, Any]) -> dict[str, Any]:
     bundle = outputs[f"package_model.{Artifact.BUNDLE}"].load()
     folder = REPORTS / session.contract.name
     docs = _save_page(outputs[f"check_rows.{Artifact.DATA_DOCS}"], folder / "data_checks.html")
-    promotion = outputs[f"promote.{Artifact.PROMOTION}"].load()
+    promotion = outputs[f"judge_challenger.{Artifact.PROMOTION}"].load()
     card, text = folder / "model_card.html", full_card(session.contract, bundle, promotion.version)
     card.write_text(to_html(text), encoding="utf-8")
     card.with_suffix(".md").write_text(text, encoding="utf-8")

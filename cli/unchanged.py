@@ -77,10 +77,10 @@ def same_champion(model: str, outputs: Mapping[str, Any]) -> dict[str, Any] | No
     """What a training run returned, if what it promoted is the champion: to promote it again changes nothing."""
     from tracking.versions import DIGEST_TAG, champion
 
-    promotion, current = outputs[f"promote.{Artifact.PROMOTION}"].load(), champion(model)
+    promotion, current = outputs[f"judge_challenger.{Artifact.PROMOTION}"].load(), champion(model)
     if current is None or (current.name, current.run_metadata.get(DIGEST_TAG)) != (promotion.version, promotion.digest):
         return None
-    return {**outputs, f"promote.{Artifact.PROMOTION}": Known(dataclasses.replace(promotion, changed=False))}
+    return {**outputs, f"judge_challenger.{Artifact.PROMOTION}": Known(dataclasses.replace(promotion, changed=False))}
 
 
 def serves_already(model: str, version: str, rollout: RolloutSettings) -> dict[str, Any] | None:

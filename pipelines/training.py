@@ -5,9 +5,7 @@ from zenml.enums import ExecutionMode
 
 from steps.data.check_rows import check_rows
 from steps.data.load_rows import load_rows
-from steps.promotion.evaluate_champion import evaluate_champion
 from steps.promotion.judge_challenger import judge_challenger
-from steps.promotion.promote import promote
 from steps.training.choose_candidate import choose_candidate
 from steps.training.package_model import package_model
 from steps.training.score_candidate import score_candidate
@@ -55,6 +53,4 @@ def training(
     ]
     choice = choose_candidate(contract, train, scores, config)
     bundle, registration = package_model(contract, choice, train, test, external, data, config.seed, registry)
-    champion = evaluate_champion(contract, test)
-    judged = judge_challenger(contract, bundle, registration, choice, train, test, champion, config.gates, config.seed)
-    promote(contract, bundle, registration, judged)
+    judge_challenger(contract, bundle, registration, choice, train, test, config.gates, config.seed)

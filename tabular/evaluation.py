@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,14 +17,6 @@ from tabular.export import predict
 from tabular.metrics import DIGITS, Classes, Floats, bootstrap_intervals, measure, rounded, row_log_loss
 from tabular.reliability import average_precision, calibration_line, decision_curve, net_benefit
 from tabular.tensors import to_classes, to_tensor
-
-
-@dataclass(frozen=True, slots=True)
-class ChampionLoss:
-    """The champion's log loss per held-out row; None where there is no champion that knows these columns."""
-
-    per_row: list[float] | None
-
 
 RESAMPLES = 300
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -101,11 +92,11 @@ def losses(contract: Contract, onnx: bytes, rows: pd.DataFrame) -> Floats:
     return row_log_loss(to_classes(contract, rows), predict(onnx, to_tensor(contract, rows))).round(DIGITS)
 
 
-def champion_loss(contract: Contract, champion: Bundle | None, rows: pd.DataFrame) -> ChampionLoss:
-    """The champion on the same rows; a champion of other columns or classes can not be compared and counts as none."""
+def champion_loss(contract: Contract, champion: Bundle | None, rows: pd.DataFrame) -> Floats | None:
+    """The champion's log loss per row; one of other columns or classes can not be compared and counts as none."""
     if champion is None or _inputs(champion.json("contract.json")) != _inputs(served_contract(contract)):
-        return ChampionLoss(None)
-    return ChampionLoss(losses(contract, champion.content["model.onnx"], rows).tolist())
+        return None
+    return losses(contract, champion.content["model.onnx"], rows)
 
 
 def importance(contract: Contract, onnx: bytes, rows: pd.DataFrame, seed: int) -> dict[str, float]:

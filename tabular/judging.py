@@ -10,8 +10,8 @@ from tabular.behaviour import observe
 from tabular.bundle import Bundle
 from tabular.choosing import Choice
 from tabular.contract import Contract
-from tabular.evaluation import ChampionLoss
 from tabular.gates import Evidence, Verdicts, judge
+from tabular.metrics import Floats
 from tabular.segment_gaps import segment_gaps
 from tabular.tensors import to_classes
 from tabular.training_config import GateSettings
@@ -24,7 +24,7 @@ def judge_bundle(
     parity_difference: float,
     train: pd.DataFrame,
     test: pd.DataFrame,
-    champion: ChampionLoss,
+    champion_loss: Floats | None,
     settings: GateSettings,
     seed: int,
 ) -> Verdicts:
@@ -34,7 +34,7 @@ def judge_bundle(
     evidence = Evidence(
         validation=choice.chosen.metrics,
         challenger_loss=evaluation.losses(contract, onnx, test),
-        champion_loss=None if champion.per_row is None else np.array(champion.per_row),
+        champion_loss=champion_loss,
         parity_difference=parity_difference,
         baselines=choice.baselines,
         gaps=segment_gaps(

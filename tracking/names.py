@@ -27,7 +27,6 @@ class Artifact(StrEnum):
     BUNDLE = "bundle"
     REGISTRATION = "registration"
     MODEL_CARD = "model_card"
-    CHAMPION_LOSS = "champion_loss"
     VERDICTS = "verdicts"
     PROMOTION = "promotion"
     CHAMPION = "champion_bundle"

@@ -337,4 +337,4 @@ def test_a_disk_that_fills_up_while_a_model_is_deployed(served: Project, edit: E
     assert said["exit_code"] == Exit.FAULT
     assert said["error"] == f"{folder.parent} can not be written: No space left on device"
     assert said["next"] == "free space there, then again"
-    assert "✓ promote " in done.stderr
+    assert "✓ judge_challenger " in done.stderr

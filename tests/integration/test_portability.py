@@ -180,9 +180,7 @@ def test_training_is_what_the_config_says(stack: str, dataset: str, profile: Pro
         **{name: {"split_rows"} for name in scores},
         "choose_candidate": {"split_rows", *scores},
         "package_model": {"split_rows", "choose_candidate"},
-        "evaluate_champion": {"split_rows"},
-        "judge_challenger": {"split_rows", "choose_candidate", "package_model", "evaluate_champion"},
-        "promote": {"package_model", "judge_challenger"},
+        "judge_challenger": {"split_rows", "choose_candidate", "package_model"},
     }
     assert scores == {name for name in found.parameters if name.startswith("score_")}
     for name, candidate, space in CONFIG.taking_part(profile):

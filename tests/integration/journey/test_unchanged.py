@@ -54,7 +54,7 @@ def test_a_former_run_counts_while_what_it_promoted_is_the_champion(
     returned = outputs(newest)
     found = same_champion(name, returned)
     assert found is not None
-    promotion = found["promote.promotion"].load()
+    promotion = found["judge_challenger.promotion"].load()
     assert (promotion.version, promotion.digest) == (
         journey.found["promotion"]["version"],
         journey.found["promotion"]["digest"],

@@ -9,7 +9,6 @@ import pytest
 
 from tabular.choosing import Choice
 from tabular.contract import Contract
-from tabular.evaluation import ChampionLoss
 from tabular.gates import narrow_gap
 from tabular.judging import judge_bundle
 from tabular.metrics import Classes, Floats
@@ -79,7 +78,7 @@ def test_the_gate_is_off_unless_it_is_asked_for(
         settings = config.gates.model_copy(update={"segment_gaps": bounds})
         choice = Choice(replace(heart_scored), 0.33, [heart_scored])
         verdicts = judge_bundle(
-            contract, heart_packaged.bundle, choice, 0.0, heart.train, heart.test, ChampionLoss(None), settings, 7
+            contract, heart_packaged.bundle, choice, 0.0, heart.train, heart.test, None, settings, 7
         )
         return {verdict.gate: verdict.passed for verdict in verdicts.items}
 
