@@ -47,7 +47,9 @@ def judge_challenger(
         ConfigError: MLflow does not know the version.
     """
     champion = champion_loss(contract, champion_bundle(contract.name), test)
-    verdicts = judge_bundle(contract, bundle, choice, registration.parity_difference, train, test, champion, gates, seed)
+    verdicts = judge_bundle(
+        contract, bundle, choice, registration.parity_difference, train, test, champion, gates, seed
+    )
     or_refuse(verdicts, f"{contract.name} version {registration.version}")
     (artifact,) = get_step_context().inputs["bundle"]
     return verdicts, promote(contract.name, registration, bundle.digest, artifact.id)
