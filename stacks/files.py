@@ -144,10 +144,14 @@ def read_resources(name: str, folder: Path = STACKS) -> Resources:
     return resources
 
 
-def server_of(name: str, folder: Path = STACKS) -> str:
-    """The server a stack's sidecar names, as written: `local` or its URL."""
+def server_of(name: str, environment: Mapping[str, str] | None = None, folder: Path = STACKS) -> str:
+    """Where a stack lives: `local`, its server's URL, or the variable that is to name it."""
     server = read_resources(name, folder).server
-    return server.url if isinstance(server, RemoteServer) else "local"
+    if not isinstance(server, RemoteServer):
+        return "local"
+    here = os.environ if environment is None else environment
+    url, missing = resolve(server.url, here, lambda _: str(_sidecar(name, folder)))
+    return f"{missing[0].variable} is not set" if missing else str(url)
 
 
 def secret_references(configuration: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

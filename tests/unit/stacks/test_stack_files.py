@@ -15,11 +15,19 @@ Edit = Callable[[str, str, str], Path]
 
 def test_shipped_stacks() -> None:
     assert names() == ["eks", "local", "minikube"]
-    assert [server_of(name).partition(":")[0] for name in names()] == [
-        "${EKS_ZENML_URL",
-        "local",
-        "${MINIKUBE_ZENML_URL",
-    ]
+
+
+@pytest.mark.parametrize(
+    ("stack", "environment", "server"),
+    [
+        pytest.param("local", {}, "local", id="local"),
+        pytest.param("eks", {}, "EKS_ZENML_URL is not set", id="no variable"),
+        pytest.param("eks", {"EKS_ZENML_URL": ""}, "EKS_ZENML_URL is not set", id="an empty variable"),
+        pytest.param("eks", {"EKS_ZENML_URL": "https://zenml.example"}, "https://zenml.example", id="set"),
+    ],
+)
+def test_where_a_stack_lives(stack: str, environment: dict[str, str], server: str) -> None:
+    assert server_of(stack, environment) == server
 
 
 def test_local_needs_no_variable() -> None:
