@@ -128,7 +128,8 @@ def _column(cells: pd.Series[Any], values: Sequence[str], name: str, commas: boo
         return _Column(left_out=f"the same value {values[0]!r} in every row that has one")
     if reason := _unusable(name) or unreadable_reason(values):
         return _Column(left_out=reason)
-    if {text.lower() for text in values} <= TRUE | FALSE:
+    words_of = {text.lower() for text in values}
+    if words_of <= TRUE | FALSE and len(words_of & TRUE) == len(words_of & FALSE) == 1:  # two for yes may be two codes
         words = ", ".join(values)
         return _Column(
             [f"type: boolean{'' if set(values) - {'0', '1'} else text.mark(f'{words} taken as yes and no')}"]
@@ -173,7 +174,9 @@ def _number_column(
     coded = [written for written, number in numbers.items() if number in codes]
     measured = known[~known.astype(str).isin([*coded, *odd])]
     if len(measured) < rows / 2:
-        return _Column(left_out=f"missing in {1 - len(measured) / rows:.0%} of the rows, {', '.join(coded)} included")
+        return _Column(
+            left_out=f"missing in {1 - len(measured) / rows:.0%} of the rows, {', '.join([*odd, *coded])} included"
+        )
     numbers = {written: number for written, number in numbers.items() if number not in codes}
     low, high = min(numbers.values()), max(numbers.values())
     whole = all(number == int(number) and abs(number) <= INTEGER_MAX for number in numbers.values())

@@ -85,6 +85,11 @@ def test_penguins(tmp_path: Path) -> None:
         ),
         pytest.param(lambda i: i % 2, {"type": "boolean"}, id="0 and 1"),
         pytest.param(lambda i: ("TRUE", "False", "")[i // 3 % 3], {"type": "boolean"}, id="true and false"),
+        pytest.param(lambda i: "yYn"[i // 3 % 3], {"type": "boolean"}, id="a word in capitals and without"),
+        pytest.param(
+            lambda i: "tyn"[i // 3 % 3], {"type": "category", "values": ["n", "t", "y"]}, id="two words for yes"
+        ),
+        pytest.param(lambda i: "fn"[i // 3 % 2], {"type": "category", "values": ["f", "n"]}, id="two words for no"),
         pytest.param(
             lambda i: ("no", "on", "")[i // 3 % 3], {"type": "category", "values": ["no", "on"]}, id="words of YAML"
         ),
@@ -147,6 +152,12 @@ def test_a_column_is_read_as_what_it_is(tmp_path: Path, column: Column, feature:
         pytest.param("x", lambda _: "", "missing in 100% of the rows", id="empty"),
         pytest.param(
             "x", lambda i: i % 9 if i % 3 == 0 else 999, "missing in 67% of the rows, 999 included", id="mostly a code"
+        ),
+        pytest.param(
+            "x",
+            lambda i: i if i % 3 == 0 else "low",
+            "missing in 67% of the rows, low included",
+            id="mostly a word among numbers",
         ),
         pytest.param("n" * 201, length_of, "its name has 201 letters, at most 200", id="a long name"),
         pytest.param("x", lambda i: f"{i}e300", "60 different texts", id="all beyond what a model takes"),
