@@ -58,7 +58,9 @@ def _is_stricter(entry: str, first: Contract, second: Contract) -> bool:
         before, after = first.checks.model_dump()[rest], second.checks.model_dump()[rest]
         return bool(after > before) if rest.startswith("minimum") else bool(after < before)
     if part == "target":
-        return not set(first.target.values) <= set(second.target.values)
+        return rest == "column" or not set(first.target.values) <= set(second.target.values)
+    if part == "reading":
+        return rest != "missing" or not set(first.reading.missing) <= set(second.reading.missing)
     if part != "features":
         return False
     name, _, key = rest.rpartition(".")
@@ -79,7 +81,7 @@ def _feature_is_stricter(key: str, old: Feature, new: Feature) -> bool:
         case "nullable":
             return old.nullable and not new.nullable
         case "missing":
-            return not set(old.missing) <= set(new.missing)
+            return not set(old.missing) <= set(new.missing) or not new.nullable
         case "type":
             return True
     return False  # words for people

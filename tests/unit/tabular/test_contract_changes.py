@@ -10,6 +10,8 @@ import pytest
 from tabular.contract_changes import Change, contract_changes
 from tests.unit.tabular.conftest import SMALL, make_contract
 
+MORE = [*make_contract().reading.missing, "?"]
+
 
 def changed(**features: dict[str, Any] | None) -> list[Change]:
     """Changes after some features have got other entries, or were taken away."""
@@ -36,6 +38,14 @@ def changed(**features: dict[str, Any] | None) -> list[Change]:
         pytest.param({"colour": {"nullable": True}}, [("features.colour.nullable", False, None, False)], id="may lack"),
         pytest.param(
             {"weight": {"missing": []}}, [("features.weight.missing", [0], None, True)], id="a code that counts"
+        ),
+        pytest.param(
+            {"weight": {"missing": [0, 1], "nullable": False}},
+            [("features.weight.missing", [0], [0, 1], True), ("features.weight.nullable", None, False, True)],
+            id="one more code where a value is asked for",
+        ),
+        pytest.param(
+            {"weight": {"missing": [0, 1]}}, [("features.weight.missing", [0], [0, 1], False)], id="one more code"
         ),
         pytest.param(
             {"colour": {"values": ["black", "white"]}},
@@ -71,6 +81,21 @@ def test_a_class_that_is_gone_is_stricter() -> None:
     target["classes"][1]["values"] = ["hound"]
     (change,) = contract_changes(make_contract(), make_contract(target=target))
     assert (change.entry, change.stricter) == ("target.classes", True)
+
+
+def test_another_column_of_the_target_is_stricter() -> None:
+    (change,) = contract_changes(make_contract(), make_contract(target={**SMALL["target"], "column": "other"}))
+    assert (change.entry, change.stricter) == ("target.column", True)
+
+
+@pytest.mark.parametrize(
+    ("entries", "stricter"),
+    [({"delimiter": ";"}, True), ({"encoding": "cp1252"}, True), ({"missing": [""]}, True), ({"missing": MORE}, False)],
+    ids=["delimiter", "encoding", "a sign less", "a sign more"],
+)
+def test_reading(entries: dict[str, object], stricter: bool) -> None:
+    (change,) = contract_changes(make_contract(), make_contract(reading=entries))
+    assert (change.entry, change.stricter) == (f"reading.{next(iter(entries))}", stricter)
 
 
 def test_a_line_says_from_what_to_what() -> None:
