@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from project.errors import Refused
 from project.strict_yaml import Strict
@@ -42,6 +42,13 @@ class AdaptationSettings(Strict):
     """Between the two estimates of a class's share; they disagree where a class does not look alike at both places."""
     maximum_parity_difference: Annotated[float, Field(gt=0)]
     maximum_model_bytes: Annotated[int, Field(gt=0)]
+
+    @field_validator("technique")
+    @classmethod
+    def _shares_that_have_an_interval(cls, technique: Technique) -> Technique:
+        if technique.shares != "expectation":
+            raise ValueError("its 'shares' must be 'expectation': the interval that is judged is of that estimate")
+        return technique
 
 
 @dataclass(frozen=True, slots=True)

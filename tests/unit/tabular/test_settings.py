@@ -64,6 +64,12 @@ def test_training(tmp_path: Path, old: str, new: str, message: str) -> None:
         pytest.param("watch_from: 0.1", "watch_from: 0.5", "watch_from 0.5 is above retrain_from 0.4", id="order"),
         pytest.param("minimum_rows: 50", "minimum_rows: 0", "'drift.minimum_rows' is 0", id="no rows"),
         pytest.param("retrain_from: 0.4", "retrain_from: 1.4", "'drift.retrain_from' is 1.4", id="more than all"),
+        pytest.param(
+            "shares: expectation",
+            "shares: count",
+            "'shares' must be 'expectation'",
+            id="an interval of another estimate",
+        ),
     ],
 )
 def test_monitoring(tmp_path: Path, old: str, new: str, message: str) -> None:
