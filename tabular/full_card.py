@@ -53,7 +53,7 @@ def full_card(contract: Contract, bundle: Bundle, reference: str, metrics: Mappi
         f"## {VERSION}",
         _version(contract, bundle, reference),
         f"## {CHECK}",
-        _commands(contract, reference),
+        _commands(contract, bundle, reference),
     ]
     beside = _beside(contract, bundle, reference)
     text = HEADING.sub(lambda found: found[0] + beside.get(found[1], ""), "\n\n".join(parts))
@@ -87,14 +87,18 @@ def _with_sections(card: str, other: str) -> str:
 def _beside(contract: Contract, bundle: Bundle, reference: str) -> dict[str, str]:
     run, name = "python run.py", f"--dataset {contract.name}"
     anew = {heading: f"status --card {reference} {name} --section {short}" for short, heading in MEASURED.items()}
-    profile = "--full" if "optimism" in bundle.json("metrics.json") else "--quick"
-    trained = f"train --stack local {name} {profile} --no-cache --json"
     said = {heading: f"Measured anew by `{run} {command}`." for heading, command in anew.items()} | {
-        MODEL: f"Trained anew, with the threshold above, by `{run} {trained}`.",
+        MODEL: f"Trained anew, with the threshold above, by `{_training(contract, bundle)}`.",
         INPUTS: f"Every row is held against these by `{run} data validate {name}`.",
         DATA: f"Rows, classes and ranges of each site: `{run} data describe {name}`.",
     }
     return {heading: f"\n\n{text}" for heading, text in said.items()}
+
+
+def _training(contract: Contract, bundle: Bundle) -> str:
+    """The command that trains this model anew, by the search that it was found by."""
+    profile = "--full" if "optimism" in bundle.json("metrics.json") else "--quick"
+    return f"python run.py train --stack local --dataset {contract.name} {profile} --no-cache --json"
 
 
 def _use(contract: Contract) -> str:
@@ -121,11 +125,11 @@ def _version(contract: Contract, bundle: Bundle, reference: str) -> str:
     return own.table(["", ""], rows)
 
 
-def _commands(contract: Contract, reference: str) -> str:
+def _commands(contract: Contract, bundle: Bundle, reference: str) -> str:
     run, name = "python run.py", f"--dataset {contract.name}"
     rows = [
-        ["every figure above, measured anew", f"`{run} status --card {reference} {name}`"],
-        ["the same digest, from the rows on", f"`{run} train --stack local {name} --no-cache --json`"],
+        ["every figure above but those of the candidates, measured anew", f"`{run} status --card {reference} {name}`"],
+        ["the same digest, from the rows on", f"`{_training(contract, bundle)}`"],
         ["drift since then", f"`{run} monitor {name}`"],
     ]
     if A_VERSION.fullmatch(reference):

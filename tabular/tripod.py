@@ -1,7 +1,7 @@
 """The reporting items of TRIPOD+AI, and where a model card answers each.
 
 Collins et al. 2024, BMJ 385:e078378 (27 items; the words are ours). What a card does not answer it says so, with the
-reason: a project that learns from other people's published data has no ethics vote or funding of its own to report.
+reason; of funding, protocol and whoever took part it knows nothing, for a contract has no place for them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ TITLE = ""
 FIGURES, INPUTS, LIMITS, DATA, MODEL = "Figures", "Inputs", "Limits", "Data", "Model"
 USE, ETHICS, VERSION = "Use", "Ethics", "Version"
 CHECK, SEGMENTS = "Check these figures", "Segments of the held-out rows"
+UNSAID = "not stated in the contract"
 OTHERS = "that of the people who collected the data: see Data"
 
 
@@ -62,13 +63,13 @@ ITEMS = (
     Item("15", "output and threshold", TITLE),
     Item("16", "differences between development and evaluation data", LIMITS),
     Item("17", "ethical approval", ETHICS),
-    Item("18a", "funding", None, "none"),
-    Item("18b", "conflicts of interest", None, "none"),
-    Item("18c", "protocol", None, "none was registered before the data were seen"),
-    Item("18d", "registration", None, "none"),
+    Item("18a", "funding", None, UNSAID),
+    Item("18b", "conflicts of interest", None, UNSAID),
+    Item("18c", "protocol", None, UNSAID),
+    Item("18d", "registration", None, UNSAID),
     Item("18e", "availability of the data", DATA),
     Item("18f", "availability of the code", VERSION),
-    Item("19", "involvement of patients and the public", None, "none"),
+    Item("19", "involvement of patients and the public", None, UNSAID),
     Item("20a", "flow of participants", FIGURES),
     Item("20b", "characteristics of participants", DATA),
     Item("20c", "characteristics at other sites", DATA),
@@ -81,7 +82,7 @@ ITEMS = (
     Item("26", "limitations", LIMITS),
     Item("27a", "input of poor quality or missing", INPUTS),
     Item("27b", "what a user must know and do", USE),
-    Item("27c", "next steps", None, "none are planned for this data"),
+    Item("27c", "next steps", None, UNSAID),
 )
 
 

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import cli
+from tabular.bundle import to_json
 from tabular.full_card import MEASURED, full_card, sections_of
 from tabular.packaging import Packaged
 from tabular.tripod import ITEMS, Item, answered
@@ -43,7 +44,7 @@ def test_items_of_the_card(card: str) -> None:
     assert "38 of 52 are answered;" in card
     assert "| 14 | fairness | ✓ | Segments of the held-out rows |" in card
     assert "| 17 | ethical approval | ✓ | Ethics |" in card
-    assert "| 18a | funding | – | none |" in card
+    assert "| 18a | funding | – | not stated in the contract |" in card
     assert "has no section" not in card
 
 
@@ -82,6 +83,17 @@ def test_every_section_with_figures_has_a_command_that_measures_it(card: str) ->
     assert parts["Model"].startswith(f"Trained anew, with the threshold above, by `{trained}`.\n")
     named = {*MEASURED.values(), "Model", "Inputs", "Data", "Use", "Ethics", "Version", "Check these figures"}
     assert {*parts} - named == {"Reporting items (TRIPOD+AI)"}
+
+
+def test_the_command_for_the_same_digest_searches_what_was_searched(heart: Data, heart_packaged: Packaged) -> None:
+    bundle = heart_packaged.bundle
+    figures = bundle.json("metrics.json")
+    nested = {"optimism": {"apparent": 0.37, "nested": 0.38, "chosen": ["logistic"]}}
+    full = replace(bundle, content={**bundle.content, "metrics.json": to_json({**figures, **nested})})
+    for each, profile in ((bundle, "--quick"), (full, "--full")):
+        commands = sections_of(full_card(heart.contract, each, "v1"))["Check these figures"]
+        trained = f"train --stack local --dataset heart_disease {profile} --no-cache --json"
+        assert f"| the same digest, from the rows on | `python run.py {trained}` |" in commands
 
 
 def test_the_commands_are_commands(card: str) -> None:
