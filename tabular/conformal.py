@@ -1,8 +1,10 @@
-"""Sets of classes that hold the true one in a promised share of cases (split conformal prediction).
+"""Sets of classes that hold the true one in a promised share of cases (conformal prediction).
 
 Calibrated on out-of-fold probabilities of the training rows: a class is in the set when its probability is at least
-1 - limit, and the likeliest class always is. The promise holds for rows like those, on average over them (Vovk,
-Gammerman and Shafer 2005; Barber et al. 2021, Ann Stat 49, for out-of-fold scores); elsewhere the coverage is measured.
+1 - limit, and the likeliest class always is. For rows like those, and on average over them, the share is kept
+where the scores are of a model that saw none of the rows (Vovk, Gammerman and Shafer 2005). Out-of-fold scores, judged
+with the model of all rows, keep it as far as that model answers as those of the folds do (Barber et al. 2021, Ann Stat
+49, on the jackknife); so the coverage is measured on held-out rows, and at every other site.
 """
 
 from __future__ import annotations
