@@ -25,7 +25,7 @@ def check_matrix(reader: RowReader, matrix: Numbers) -> npt.NDArray[np.float32]:
     Raises:
         Problem: There are none or too many rows, or a value does not fit; every such value is named.
     """
-    if len(matrix) <= FEW:
+    if 0 < len(matrix) <= FEW:
         with suppress(ValueError, LookupError):
             listed = [[None if math.isnan(value) else value for value in row] for row in matrix.tolist()]
             return np.array(reader.strict(listed), dtype=np.float32)

@@ -218,7 +218,8 @@ def _rows(model: Model, inputs: Sequence[Tensor]) -> Any:
     columns = {tensor.name: tensor.values for tensor in inputs}
     required = {column.name for column in reader.columns if not column.nullable}
     if (
-        reader.is_numeric
+        inputs
+        and reader.is_numeric
         and required <= set(names) <= set(reader.names)
         and all(each.datatype != "BYTES" for each in inputs)
     ):
