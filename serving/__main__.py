@@ -12,11 +12,13 @@ from serving.folder import WORKERS
 from serving.keys import SCOPES, new_entry, write_keys
 from serving.log_options import add_log_options, log_arguments, log_complaint
 from serving.manifest import BundleRefused, BundleUnreachable
+from serving.option_types import number
 from serving.source import add_source_options, direct_all_traffic, source_complaint
 from serving.supervisor import Supervisor
 from serving.tls import add_tls_options, tls_arguments, tls_of
 
-HIGHEST_PORT = 65535
+PORT = number(int, "port", "a number from 1 to 65535, or 0 for a free one", 0, 65535)
+WORKER_COUNT = number(int, "number of workers", "a whole number, at least 1", 1)
 EXIT_CODES = {BundleRefused: 3, BundleUnreachable: 4}
 """Those of the project's commands; 1 for what the disk refuses."""
 
@@ -26,9 +28,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m serving", description=__doc__)
     parser.add_argument("--directory", type=Path, required=True, help="the endpoint's folder: traffic.json, logs")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=_port, default=8000, help="TCP port (default: %(default)s)")
-    parser.add_argument("--grpc-port", type=_port, help="TCP port of the Open Inference protocol over gRPC (none)")
-    parser.add_argument("--workers", type=int, default=1, help="worker processes (default: %(default)s)")
+    parser.add_argument("--port", type=PORT, default=8000, help="TCP port (default: %(default)s)")
+    parser.add_argument("--grpc-port", type=PORT, help="TCP port of the Open Inference protocol over gRPC (none)")
+    parser.add_argument("--workers", type=WORKER_COUNT, default=1, help="worker processes (default: %(default)s)")
     add_source_options(parser)
     add_log_options(parser)
     add_access_options(parser)
@@ -36,8 +38,6 @@ def main() -> int:
     options = parser.parse_args()
     options.directory = options.directory.resolve()
     problem = source_complaint(options) or log_complaint(options) or complaint(options)
-    if options.workers < 1:
-        problem = problem or "--workers is at least 1"
     if options.port and options.port == options.grpc_port:
         problem = problem or "--port and --grpc-port are two ports"
     try:
@@ -47,8 +47,8 @@ def main() -> int:
     if problem:
         parser.error(problem)
     # The first process of a container gets no signal that it has no handler for.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: sys.exit(0))
     try:
         options.directory.mkdir(parents=True, exist_ok=True)
         (options.directory / WORKERS).mkdir(exist_ok=True)
@@ -71,14 +71,6 @@ def _one_time_key(directory: Path) -> Path:
     write_keys(path, [entry])
     sys.stderr.write(f"no keys were given; for this start send  X-API-Key: {key}\n")
     return path
-
-
-def _port(text: str) -> int:
-    if not (text.isdecimal() and int(text) <= HIGHEST_PORT):
-        raise argparse.ArgumentTypeError(
-            f"{text} is no port; it is a number from 1 to {HIGHEST_PORT}, or 0 for a free one"
-        )
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,13 @@ import argparse
 import os
 import re
 from ipaddress import ip_address, ip_network
-from math import inf
 from pathlib import Path
 
 from serving.access import Access
 from serving.folder import KNOWN_JWKS
 from serving.keys import KeyFileError, KeyRing
 from serving.limits import Buckets, Policy
+from serving.option_types import number
 
 RATE = 1000.0
 """Requests per second of each key and of each address, where keys are needed."""
@@ -36,10 +36,11 @@ def add_access_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--jwt-audience", help="the `aud` of the tokens")
     group.add_argument(
         "--rate",
-        type=float,
+        type=number(float, "rate", "a number of requests per second, 0 for no limit", 0),
         help=f"requests per second of a key and of an address; 0: no limit (default: {RATE:g}; 0 if open)",
     )
-    group.add_argument("--burst", type=int, help="requests at once (default: twice the rate)")
+    burst = number(int, "burst", "a whole number of requests, at least 1", 1)
+    group.add_argument("--burst", type=burst, help="requests at once (default: twice the rate)")
     group.add_argument(
         "--redis", help=f"redis://HOST:PORT/N: limits of all replicas together; password in ${REDIS_PASSWORD}"
     )
@@ -60,8 +61,6 @@ def complaint(options: argparse.Namespace) -> str:
         )
     if options.jwks and not (options.jwt_issuer and options.jwt_audience):
         return "--jwks needs --jwt-issuer and --jwt-audience: a token for somebody else must not open this"
-    if not 0 <= (options.rate or 0) < inf or (options.burst is not None and options.burst < 1):
-        return "--rate is at least 0, --burst at least 1"
     if options.redis and not options.redis.startswith(("redis://", "rediss://", "unix://")):
         return f"--redis {options.redis!r} is no address; write redis://HOST:PORT/0"
     for origin in options.cors_origins:

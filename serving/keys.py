@@ -20,7 +20,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from serving.folder import stamp
 from serving.log import LOGGER
+from serving.option_types import number
 
 SCOPES = ("predict", "explain", "admin")
 """What a key may allow; `admin` sees the traffic table and may do everything else too."""
@@ -30,6 +32,8 @@ LEEWAY = 30.0
 """Seconds that clocks may differ."""
 LONGEST = 36_500
 """Days until a key expires."""
+A_SECOND = 1 / 86_400
+"""Of a day: the times in the file are whole seconds."""
 RELOAD = 1.0
 """Seconds between two looks at the file."""
 
@@ -72,7 +76,7 @@ class KeyRing:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._stamp, self._looked = _stamp(path), time.monotonic()  # before it is read: what changes meanwhile counts
+        self._stamp, self._looked = stamp(path), time.monotonic()  # before it is read: what changes meanwhile counts
         self._callers = read_keys(path)
         self._seen: dict[bytes, Caller] = {}
 
@@ -91,14 +95,14 @@ class KeyRing:
         return found[1]
 
     def _reload(self) -> None:
-        self._looked, stamp = time.monotonic(), _stamp(self.path)
-        if stamp != self._stamp:
+        self._looked, changed = time.monotonic(), stamp(self.path)
+        if changed != self._stamp:
             try:
                 self._callers, self._seen = read_keys(self.path), {}
             except KeyFileError as error:
                 LOGGER.error("%s; the keys known so far stay valid", error)
                 return  # whoever writes it may be done in a moment, within the same tick of the file system's clock
-            self._stamp = stamp
+            self._stamp = changed
             LOGGER.info("%s was read again: %d keys", self.path.name, len(self._callers))
 
 
@@ -147,18 +151,11 @@ def _caller(entry: Mapping[str, Any]) -> Caller:
     return Caller(str(entry["name"]), frozenset(entry["scopes"]), expires)
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_ino
-
-
 def main() -> int:
     """Add, list or revoke keys."""
     parser = argparse.ArgumentParser(prog="python -m serving.keys", description="Add, list or revoke API keys.")
     commands = parser.add_subparsers(dest="command", required=True)
+    days = number(float, "number of days", f"more than 0 and at most {LONGEST}", A_SECOND, LONGEST)
     for name, says in (("add", "make a key and print it once"), ("list", "show them"), ("revoke", "remove one")):
         command = commands.add_parser(name, help=says)
         command.add_argument("--file", type=Path, default=Path("keys.json"), help="default: %(default)s")
@@ -166,7 +163,7 @@ def main() -> int:
             command.add_argument("--name", type=_name, required=True, help="whose key it is")
         if name == "add":
             command.add_argument("--scopes", nargs="+", choices=SCOPES, default=["predict", "explain"])
-            command.add_argument("--days", type=_days, help="until it expires (default: it does not)")
+            command.add_argument("--days", type=days, help="until it expires (default: it does not)")
     options = parser.parse_args()
     try:
         entries = _entries(options.file) if options.command != "add" or options.file.exists() else []
@@ -175,7 +172,9 @@ def main() -> int:
         return 2
     if options.command == "list":
         for entry in entries:
-            sys.stdout.write(f"{entry['name']}\t{','.join(entry['scopes'])}\t{entry['expires'] or 'never expires'}\n")
+            sys.stdout.write(
+                f"{entry['name']}\t{','.join(entry['scopes'])}\t{entry.get('expires') or 'never expires'}\n"
+            )
         return 0
     known = [str(entry["name"]) for entry in entries]
     if (options.name in known) == (options.command == "add"):
@@ -191,13 +190,6 @@ def main() -> int:
         return 2
     sys.stdout.write(f"{key}\n" if key else "")
     return 0
-
-
-def _days(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= LONGEST:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of days from 0 to {LONGEST}")
-    return value
 
 
 def _name(text: str) -> str:

@@ -6,6 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
+from serving.option_types import number
 from serving.request_log import Lines, RequestLog
 
 MEGABYTE = 1 << 20
@@ -22,13 +23,13 @@ def add_log_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--sample-rate",
-        type=_share,
+        type=number(float, "share", "a number from 0 to 1", 0, 1),
         default=0.01,
         help=f"share of the requests kept in {SAMPLES} with inputs and answers; 0: none (default: %(default)s)",
     )
     parser.add_argument(
         "--log-megabytes",
-        type=_megabytes,
+        type=number(int, "size of a file", "a whole number of megabytes, at least 1", 1),
         default=20,
         help=f"of a log file; {KEPT} files are kept of each (default: %(default)s)",
     )
@@ -63,17 +64,3 @@ def log_of(options: argparse.Namespace) -> RequestLog:
     requests = None if name == "none" else Lines(Path(name) if name == "-" else folder / name, most, KEPT)
     samples = Lines(folder / SAMPLES, most, KEPT, mode=0o600) if options.sample_rate else None
     return RequestLog(requests, samples, options.sample_rate)
-
-
-def _megabytes(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no size of a file; it is at least 1")
-    return value
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a share from 0 to 1")
-    return value

@@ -68,7 +68,7 @@ class Supervisor:
     received: set[int] = field(default_factory=set)
 
     def run(self) -> int:
-        """Serve until SIGTERM or SIGINT; the exit code is 0, or 1 if the port is not free."""
+        """Serve until SIGTERM or SIGINT; the exit code is 0, or 1 if a port is not free or the folder takes no file."""
         start_logging()
         listeners = []
         for option, port in (("--port", self.port), ("--grpc-port", self.grpc_port)):
@@ -97,7 +97,11 @@ class Supervisor:
         command += self.options
         port = listener.getsockname()[1]
         server = {"pid": os.getpid(), "started": time.time(), "host": self.host, "port": port}
-        write_json(self.directory / SERVER, {**server, "tls": self.tls, "workers": self.workers})
+        try:
+            write_json(self.directory / SERVER, {**server, "tls": self.tls, "workers": self.workers})
+        except OSError as error:
+            LOGGER.error("%s can not be written: %s", self.directory / SERVER, error.strerror)
+            return 1
         LOGGER.info("listening on %s:%d", self.host, port)
         selector = selectors.DefaultSelector()
         selector.register(wake_read, selectors.EVENT_READ)

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
+from serving.folder import stamp
 from serving.log import LOGGER
 
 RELOAD = 5.0
@@ -53,11 +54,11 @@ def _context(certificate: Path, key: Path) -> ssl.SSLContext:
 
 async def follow(contexts: Sequence[ssl.SSLContext], certificate: Path, key: Path) -> None:
     """Load the files again whenever they change; connections that stand keep the old certificate."""
-    stamp = _stamp(certificate, key)
+    seen = stamp(certificate), stamp(key)
     while True:
         await asyncio.sleep(RELOAD)
-        changed = _stamp(certificate, key)
-        if changed == stamp:
+        changed = stamp(certificate), stamp(key)
+        if changed == seen:
             continue
         try:
             _context(certificate, key)  # a certificate without its key would leave those that serve with neither
@@ -66,9 +67,5 @@ async def follow(contexts: Sequence[ssl.SSLContext], certificate: Path, key: Pat
         except OSError as error:
             LOGGER.error("the new certificate can not be used, the old one stays: %s", error)
             continue  # its key may be written in a moment
-        stamp = changed
+        seen = changed
         LOGGER.info("the certificate was read again")
-
-
-def _stamp(*paths: Path) -> list[int]:
-    return [path.stat().st_mtime_ns if path.exists() else 0 for path in paths]

@@ -7,6 +7,7 @@ import time
 import urllib.request
 from collections.abc import Mapping
 from hashlib import sha256
+from http.client import HTTPException
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ class Tokens:
             if known is None or not known.exists():
                 raise
             LOGGER.error("%s; the keys that a worker read last stay valid", error)
-            self._take(known.read_bytes())
+            self._take(_read(str(known)))
 
     @property
     def due(self) -> bool:
@@ -122,8 +123,10 @@ class Tokens:
         """
         if not self.remote and self.due:
             self.refresh_or_keep()
+        # Of one set, in this order: another thread may put a newer one in their place meanwhile.
+        verified, keys = self._verified, self._keys
         digest = sha256(token).digest()
-        known = self._verified.get(digest)
+        known = verified.get(digest)
         if known is not None and known.expires + LEEWAY > time.time():
             return known
         if len(token) > LONGEST:
@@ -132,12 +135,10 @@ class Tokens:
             kid = jwt.get_unverified_header(token).get("kid")
         except (jwt.PyJWTError, RecursionError):
             raise TokenRefused("the bearer token is not a JSON Web Token") from None
-        found = self._keys.get(kid) or (
-            next(iter(self._keys.values())) if kid is None and len(self._keys) == 1 else None
-        )
+        found = keys.get(kid) or (next(iter(keys.values())) if kid is None and len(keys) == 1 else None)
         if found is None:
             if kid is None:
-                raise UnknownKey(f"the token names no key (`kid`), and {len(self._keys)} sign here")
+                raise UnknownKey(f"the token names no key (`kid`), and {len(keys)} sign here")
             raise UnknownKey(f"the token is signed by the key {kid!r:.80}, which is not known here")
         try:
             claims = jwt.decode(
@@ -154,9 +155,9 @@ class Tokens:
         except (OverflowError, RecursionError):
             raise TokenRefused("the token is refused: its claims can not be read") from None
         caller = Caller(f"{JWT}{ascii(claims.get('sub', 'token'))[1:-1]}", _scopes(claims), float(claims["exp"]))
-        if len(self._verified) >= REMEMBERED:
-            self._verified.clear()
-        self._verified[digest] = caller
+        if len(verified) >= REMEMBERED:
+            verified.clear()
+        verified[digest] = caller
         return caller
 
 
@@ -196,5 +197,5 @@ def _read(source: str) -> bytes:
         with urllib.request.build_opener(NotElsewhere).open(source, timeout=FETCH_TIMEOUT) as answer:
             text: bytes = answer.read(LARGEST_SET)
             return text
-    except OSError as error:
+    except (OSError, HTTPException) as error:  # an answer that breaks off is one of the latter
         raise ValueError(f"{source} can not be read: {error}") from None

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -22,6 +23,7 @@ from serving.access_options import access_of, add_access_options
 from serving.app import App
 from serving.connection import KEEP_ALIVE, watch
 from serving.folder import WORKERS, write_json
+from serving.keys import KeyFileError
 from serving.log import LOGGER
 from serving.log import start as start_logging
 from serving.log_options import add_log_options, log_of
@@ -34,8 +36,8 @@ DRAIN, GRPC_DRAIN = 10, 3
 """Seconds for what is under way when the server stops, one after the other; the supervisor waits longer."""
 
 
-def main() -> None:
-    """Run one worker until SIGTERM, or until the supervisor is gone."""
+def main() -> int:
+    """Run one worker until SIGTERM, or until the supervisor is gone; 2 if its options can not be followed now."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--listen-fd", type=int, required=True)
@@ -47,9 +49,14 @@ def main() -> None:
     add_tls_options(parser)
     options = parser.parse_args()
     start_logging()
-    worker = Worker(options)
+    try:
+        worker = Worker(options)
+    except (KeyFileError, ValueError) as error:  # the supervisor took them, but a file may have gone since
+        LOGGER.error("the worker can not start: %s", error)
+        return 2
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(worker.serve(socket.socket(fileno=options.listen_fd)))
+    return 0
 
 
 class Server(uvicorn.Server):
@@ -197,4 +204,4 @@ class Worker:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

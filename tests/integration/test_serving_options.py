@@ -38,6 +38,22 @@ def start(folder: Path, *options: str) -> tuple[int, list[str]]:
         pytest.param(["--cors-origins", "https://A.example"], "'https://A.example' is no origin", id="in capitals"),
         pytest.param(["--cors-origins", "*"], "'*' is no origin", id="every origin"),
         pytest.param(["--log-megabytes", "0"], "--log-megabytes: 0 is no size of a file", id="no log file"),
+        pytest.param(
+            ["--log-megabytes", "1.5"],
+            "--log-megabytes: 1.5 is no size of a file; it is a whole number of megabytes, at least 1",
+            id="log file of no whole size",
+        ),
+        pytest.param(
+            ["--sample-rate", "some"], "--sample-rate: some is no share; it is a number from 0 to 1", id="share"
+        ),
+        pytest.param(["--sample-rate", "1.1"], "--sample-rate: 1.1 is no share", id="more than all"),
+        pytest.param(["--rate", "fast"], "--rate: fast is no rate; it is a number of requests", id="rate"),
+        pytest.param(
+            ["--burst", "0"], "--burst: 0 is no burst; it is a whole number of requests, at least 1", id="burst"
+        ),
+        pytest.param(
+            ["--workers", "two"], "--workers: two is no number of workers; it is a whole number", id="worker of letters"
+        ),
         pytest.param(["--request-log", "/none/x"], "/none is no folder that can be written", id="no folder"),
         pytest.param(["--request-log", "sub/x"], "sub is no folder that can be written", id="no folder below"),
         pytest.param(["--request-log", "/tmp"], "'/tmp' is a folder", id="a folder"),
@@ -66,6 +82,15 @@ def test_a_port_that_somebody_has(tmp_path: Path) -> None:
         assert json.loads(said[-1])["message"] == f"{says}--port"
         code, said = start(tmp_path / "endpoint", "--open", "--port", "0", "--grpc-port", str(port))
         assert (code, json.loads(said[-1])["message"]) == (1, f"{says}--grpc-port")
+
+
+def test_a_folder_that_takes_no_file(tmp_path: Path) -> None:
+    (tmp_path / "server.json").mkdir()
+    code, said = start(tmp_path, "--open", "--port", "0")
+    assert (code, [json.loads(line)["message"] for line in said]) == (
+        1,
+        [f"{tmp_path / 'server.json'} can not be written: Is a directory"],
+    )
 
 
 def test_an_endpoint_that_is_not_there_yet(tmp_path: Path) -> None:

@@ -226,6 +226,24 @@ def test_a_file_of_keys_is_followed(tokens: Tokens, file: Path, monkeypatch: pyt
     assert accepted(tokens, new_token) is not None
 
 
+def test_a_token_that_was_verified_by_a_key_that_went_meanwhile_is_not_remembered(
+    tokens: Tokens, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = ec.generate_private_key(ec.SECP256R1())
+    decode = jwt.decode
+
+    def slow(*arguments: Any, **named: Any) -> Any:
+        """Another thread has fetched the set when this one is done."""
+        found = decode(*arguments, **named)
+        file.write_text(json.dumps({"keys": [entry(new, "ES256", "new")]}))
+        tokens.refresh()
+        return found
+
+    monkeypatch.setattr("serving.tokens.jwt.decode", slow)
+    token = jwt.encode(claims(), EC, "ES256", headers={"kid": "ec"})
+    assert [accepted(tokens, token) is None for _ in range(2)] == [False, True]
+
+
 def test_keys_for_other_uses_are_left_out(tmp_path: Path) -> None:
     other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     exchange = part(x25519.X25519PrivateKey.generate().public_key().public_bytes_raw())
@@ -270,9 +288,11 @@ def issuer(answers: dict[str, tuple[int, dict[str, str], bytes]]) -> Iterator[tu
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", asked
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", asked
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_a_new_key_is_fetched_when_a_token_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -293,9 +313,10 @@ def test_a_new_key_is_fetched_when_a_token_names_it(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr("serving.tokens.FETCH_AGAIN", -1.0)
         assert asyncio.run(access.admit_waiting(request, "predict")) == []
         assert asked == ["/jwks"] * 2
-        answers["/jwks"] = (503, {}, b"")
         monkeypatch.setattr("serving.tokens.FETCH_EVERY", -1.0)
-        assert asyncio.run(access.admit_waiting(request, "predict")) == []  # those known so far stay
+        for broken in ((503, {}, b""), (200, {"Transfer-Encoding": "chunked"}, b"ff\r\nand then no more")):
+            answers["/jwks"] = broken
+            assert asyncio.run(access.admit_waiting(request, "predict")) == []  # those known so far stay
 
 
 def test_a_worker_that_starts_while_the_issuer_is_away_knows_its_keys(tmp_path: Path) -> None:

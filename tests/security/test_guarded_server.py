@@ -65,6 +65,21 @@ def test_keys_are_needed_rotated_and_never_told(tmp_path: Path) -> None:
         assert not [text for text in (*told, *files, command.encode()) if key.encode() in text]
 
 
+def test_a_worker_that_starts_without_its_key_file_says_so_in_its_log_and_comes_with_it(tmp_path: Path) -> None:
+    key = add_key(tmp_path, "first", "predict")
+    with served(tmp_path / "e", "--keys", str(tmp_path / KEYS), is_open=False) as server:
+        (tmp_path / KEYS).rename(tmp_path / "away.json")
+        server.workers()[0].kill()
+        until(lambda: server.log().count("the worker can not start") == 2)
+        (tmp_path / "away.json").rename(tmp_path / KEYS)
+        until(lambda: len(server.acknowledged()) == 1)
+        assert server.ask(body=ROW, headers={"x-api-key": key}).status == 200
+    said = [json.loads(line)["message"] for line in server.log().splitlines()]
+    reason = f"the worker can not start: key file {tmp_path / KEYS}: No such file or directory"
+    assert said.count(reason) >= 2
+    assert [" ended with 2 after " in each for each in said if "starting another" in each][1:3] == [True, True]
+
+
 def test_a_server_without_keys_makes_one_and_says_it_once(tmp_path: Path) -> None:
     with served(tmp_path, is_open=False) as server:
         (line,) = [line for line in server.log().splitlines() if "X-API-Key" in line]

@@ -129,12 +129,17 @@ def test_the_keys_command(tmp_path: Path) -> None:
     assert (again.returncode, again.stderr) == (2, "error: web is there already; revoke it first\n")
     for wrong in (("--days", "0"), ("--days", "nan"), ("--days", "1e9"), ("--scopes", "root"), ("--name", "a\nb")):
         assert run("add", *file, "--name", "other", *wrong).returncode == 2
+    said = run("add", *file, "--name", "other", "--days", "soon").stderr.splitlines()[-1]
+    assert said.endswith("--days: soon is no number of days; it is more than 0 and at most 36500")
     nowhere = run("add", "--file", str(tmp_path / "missing" / "keys.json"), "--name", "web")
     assert (nowhere.returncode, nowhere.stdout) == (2, "")
     assert nowhere.stderr.endswith("can not be written: No such file or directory\n")
     assert run("revoke", *file, "--name", "web").returncode == 0
     assert run("revoke", *file, "--name", "web").returncode == 2
     assert read_keys(tmp_path / "keys.json") == {}
+    _, entry = new_entry("by hand", ["admin"], None)
+    write_keys(tmp_path / "keys.json", [{name: value for name, value in entry.items() if name != "expires"}])
+    assert run("list", *file).stdout == "by hand\tadmin\tnever expires\n"
 
 
 @pytest.fixture(scope="module")
