@@ -64,3 +64,9 @@ class Interrupted(ProjectError):
 
     def __init__(self) -> None:
         super().__init__("interrupted; what was serving keeps serving", "type the same command again")
+
+
+def reason(error: BaseException) -> str:
+    """What an error of a library says, in one line: its own reason, or its first line, or at least its kind."""
+    said = str(getattr(error, "reason", None) or error).strip() or type(error).__name__
+    return said.splitlines()[0][:200]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from stacks.probes import Failure, reason
+from project.errors import reason
+from stacks.probes import Failure
 from stacks.server import TIMEOUT
 
 

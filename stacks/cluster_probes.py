@@ -8,9 +8,10 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from project.errors import reason
 from stacks.api_server import ask, connect, kubectl
 from stacks.files import Stack
-from stacks.probes import Failure, Probe, answers, reason
+from stacks.probes import Failure, Probe, answers
 from stacks.server import TIMEOUT
 
 _ROUTES = ("gateway.networking.k8s.io", "httproutes")

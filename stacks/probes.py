@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from project.errors import reason
 from stacks.server import TIMEOUT
 
 
@@ -142,9 +143,3 @@ def s3(path: str, client: Any) -> str:
 
 def _existing(folder: Path) -> Path:
     return next(parent for parent in (folder, *folder.parents) if parent.exists())
-
-
-def reason(error: BaseException) -> str:
-    """What went wrong, in one line."""
-    inner = getattr(error, "reason", None)
-    return str(inner or error).splitlines()[0][:200]

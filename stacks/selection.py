@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
-from project.errors import ConfigError, Unreachable
+from project.errors import ConfigError, Unreachable, reason
 from project.paths import ROOT
 from project.telemetry import opt_out
 from stacks import registry
@@ -111,9 +111,9 @@ def _use_active() -> str:
         os.environ["ZENML_ACTIVE_STACK_ID"] = str(active.id)
         return active.name
     server = _server(active.name)
-    if reason := mismatch(server, url):
+    if why := mismatch(server, url):
         raise Unreachable(
-            f"the active stack {active.name!r} is registered in the wrong server: {reason}", login_command(server)
+            f"the active stack {active.name!r} is registered in the wrong server: {why}", login_command(server)
         )
     if not isinstance(server, RemoteServer):
         return use_stack(active.name)
@@ -151,9 +151,8 @@ def _client(name: str, server: LocalServer | RemoteServer | None) -> Client:
         client = Client()
         _ = client.zen_store
     except (AuthorizationException, RuntimeError, OSError) as error:
-        first = str(error).splitlines()[0]
         command = login_command(server) if server else "zenml login"
-        raise Unreachable(f"the ZenML server of stack {name!r} refused: {first}", command) from error
+        raise Unreachable(f"the ZenML server of stack {name!r} refused: {reason(error)}", command) from error
     _last.update(settings=settings, configuration=GlobalConfiguration.get_instance())
     return client
 

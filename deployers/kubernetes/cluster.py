@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from deployers.kubernetes.target import ENDPOINT, OWNER
-from project.errors import ProjectError, Refused, Unreachable
+from project.errors import ProjectError, Refused, Unreachable, reason
 
 Manifest = dict[str, Any]
 TIMEOUT = (3.0, 20.0)
@@ -155,7 +155,7 @@ class Cluster:
     def _refusal(self, error: Exception, doing: str) -> ProjectError:
         status, where = getattr(error, "status", None), f"in namespace {self.namespace}"
         if not status:
-            cause = f"the Kubernetes API of {self._context or 'the current context'} does not answer: {_reason(error)}"
+            cause = f"the Kubernetes API of {self._context or 'the current context'} does not answer: {reason(error)}"
             return Unreachable(cause, "kubectl get --raw /readyz")
         said = _message(error)
         match status:
@@ -176,7 +176,7 @@ class Cluster:
             try:
                 self._configure(library.config, settings)
             except Exception as error:  # noqa: BLE001  so does reading a broken kubeconfig
-                cause = f"no Kubernetes context {self._context or 'is current'}: {_reason(error)}"
+                cause = f"no Kubernetes context {self._context or 'is current'}: {reason(error)}"
                 raise Unreachable(cause, "kubectl config get-contexts") from None
             settings.retries = 1
             self._client = library.client.ApiClient(settings)
@@ -205,7 +205,3 @@ def _message(error: Exception) -> str:
         return str(json.loads(body)["message"])
     except (ValueError, KeyError, TypeError):
         return str(getattr(error, "reason", error))
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "reason", None) or error).splitlines()[0][:200]

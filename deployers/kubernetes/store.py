@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from project.errors import Refused, Unreachable
+from project.errors import Refused, Unreachable, reason
 from tabular.bundle import CONTENT, MANIFEST, PROVENANCE, Bundle, read_bundle, to_json
 
 TRIES, CONNECT, READ = 5, 3, 20
@@ -100,10 +100,8 @@ class Store:
             code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
             if code in GONE:
                 return None
-            reason = str(error).splitlines()[0][:200]
-            raise Unreachable(
-                f"bundles can not be kept at {self.address}: {reason}", "the same command again, once it answers"
-            ) from None
+            cause = f"bundles can not be kept at {self.address}: {reason(error)}"
+            raise Unreachable(cause, "the same command again, once it answers") from None
 
     def client(self) -> Any:
         """A client of the server."""
