@@ -28,9 +28,9 @@ def claimed(cluster: Cluster, name: str, doing: str) -> Iterator[None]:
         Refused: Another process holds it.
     """
     holder = f"process {os.getpid()} on {platform.node()} ({doing}, since {now()})"
-    lease = _take(cluster, name, holder, doing)
+    _take(cluster, name, holder, doing)
     ended = threading.Event()
-    renewing = threading.Thread(target=_renew, args=(cluster, lease, ended), daemon=True)
+    renewing = threading.Thread(target=_renew, args=(cluster, name, holder, ended), daemon=True)
     renewing.start()
     try:
         yield
@@ -38,22 +38,25 @@ def claimed(cluster: Cluster, name: str, doing: str) -> Iterator[None]:
         ended.set()
         renewing.join()
         with suppress(ProjectError):  # it expires by itself
-            _release(cluster, name, holder)
+            if _held(cluster, name, holder):
+                cluster.delete("Lease", _lease(name))
 
 
-def _take(cluster: Cluster, name: str, holder: str, doing: str) -> Manifest:
+def _take(cluster: Cluster, name: str, holder: str, doing: str) -> None:
     """Take the claim once it is free; a holder that renews it lives, and is the reason why not."""
     first = None
     while True:
-        there = cluster.get("Lease", f"{dashed(name)}-endpoint")
+        there = cluster.get("Lease", _lease(name))
         try:
             if there is None:
-                metadata = {"name": f"{dashed(name)}-endpoint", "labels": dict(labels(name))}
+                metadata = {"name": _lease(name), "labels": dict(labels(name))}
                 new = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata}
-                return cluster.create({**new, "spec": _spec(holder)})
+                cluster.create({**new, "spec": _spec(holder)})
+                return
             spec = there["spec"]
             if not spec.get("holderIdentity") or _left(spec) <= 0:
-                return cluster.replace({**there, "spec": _spec(holder)})
+                cluster.replace({**there, "spec": _spec(holder)})
+                return
         except Conflict:
             cause = f"can not {doing}: another process began at the same moment"
             raise Refused(cause, "python run.py status, when that is done") from None
@@ -64,16 +67,22 @@ def _take(cluster: Cluster, name: str, holder: str, doing: str) -> Manifest:
         time.sleep(POLL)
 
 
-def _renew(cluster: Cluster, lease: Manifest, ended: threading.Event) -> None:
+def _renew(cluster: Cluster, name: str, holder: str, ended: threading.Event) -> None:
     while not ended.wait(RENEW):
         with suppress(ProjectError):  # the next try may reach the API in time
-            lease = cluster.replace({**lease, "spec": {**lease["spec"], "renewTime": _moment(time.time())}})
+            # Read anew: of a write whose answer was lost nobody here has the resource version.
+            if (lease := _held(cluster, name, holder)) is not None:
+                cluster.replace({**lease, "spec": {**lease["spec"], "renewTime": _moment(time.time())}})
 
 
-def _release(cluster: Cluster, name: str, holder: str) -> None:
-    lease = cluster.get("Lease", f"{dashed(name)}-endpoint")
-    if lease is not None and lease["spec"].get("holderIdentity") == holder:
-        cluster.replace({**lease, "spec": {**lease["spec"], "holderIdentity": None}})
+def _held(cluster: Cluster, name: str, holder: str) -> Manifest | None:
+    """The claim, if it is this holder's: one that expired may be another's by now."""
+    lease = cluster.get("Lease", _lease(name))
+    return lease if lease is not None and lease["spec"].get("holderIdentity") == holder else None
+
+
+def _lease(name: str) -> str:
+    return f"{dashed(name)}-endpoint"
 
 
 def _spec(holder: str) -> Manifest:

@@ -124,7 +124,6 @@ class ClusterDeployer:
                 if time.monotonic() > until:
                     raise Unreachable(f"pods of {name} are still there after {LEAVING:g} s", "kubectl get pods")
                 time.sleep(POLL)
-        self.cluster.delete("Lease", f"{dashed(name)}-endpoint")
         return there
 
     def _serve(self, name: str, record: ClusterRecord | None, change: Change, known: Mapping[str, Bundle]) -> Endpoint:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from deployers.interface import Endpoint
 from deployers.kubernetes.cluster import Cluster, Manifest
-from deployers.kubernetes.target import OWNER, dashed, labels
+from deployers.kubernetes.target import OWNER, dashed, endpoint_of, labels
 from deployers.record import FORMAT, check_format, endpoint_json, parse_endpoint
 from project.errors import ProjectError
 
@@ -50,8 +50,8 @@ def read(cluster: Cluster, name: str) -> ClusterRecord | None:
 
 
 def names(cluster: Cluster) -> list[str]:
-    """The endpoints that have a record."""
-    return sorted(_parse(each).endpoint.name for each in cluster.list("ConfigMap", {KIND: "endpoint"}))
+    """The endpoints that have a record, damaged or not."""
+    return sorted(map(endpoint_of, cluster.list("ConfigMap", {KIND: "endpoint"})))
 
 
 def forget(cluster: Cluster, name: str) -> bool:
@@ -69,7 +69,7 @@ def _parse(there: Manifest) -> ClusterRecord:
         check_format(value)
         return ClusterRecord(parse_endpoint(value), dict(value["baseline"]))
     except (ValueError, KeyError, TypeError) as error:
-        name = there["metadata"]["name"]
         raise ProjectError(
-            f"the record in ConfigMap {name} is damaged: {error!r}", "python run.py down, then deploy"
+            f"the record in ConfigMap {there['metadata']['name']} is damaged: {error!r}",
+            f"python run.py down --dataset {endpoint_of(there)}, then deploy",
         ) from None

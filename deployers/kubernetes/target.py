@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 from pydantic import ConfigDict
 
@@ -41,6 +42,12 @@ class Target(Placement):
 def dashed(name: str) -> str:
     """An endpoint's name as the cluster takes it."""
     return name.replace("_", "-")
+
+
+def endpoint_of(made: Mapping[str, Any]) -> str:
+    """The endpoint that an object belongs to, by our label; its name has no dash of its own."""
+    label: str = made["metadata"]["labels"][ENDPOINT]
+    return label.replace("-", "_")
 
 
 def short(version: Version) -> str:

@@ -1,0 +1,114 @@
+"""The claim on an endpoint, against an API that keeps objects as Kubernetes does; tests/cluster holds real ones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from deployers.kubernetes import claim
+from deployers.kubernetes.claim import claimed
+from deployers.kubernetes.cluster import Conflict, Manifest, Missing
+from project.errors import Refused, Unreachable
+
+
+class Leases:
+    """One Lease with its resource version."""
+
+    def __init__(self) -> None:
+        self.lease: Manifest | None = None
+        self.version = 0
+        self.lost_answers = 0
+        """So many writes more are done, and nobody hears of it."""
+
+    def get(self, kind: str, name: str) -> Manifest | None:
+        return self.lease
+
+    def create(self, manifest: Manifest) -> Manifest:
+        if self.lease is not None:
+            raise Conflict("it is there", "")
+        return self._written(manifest)
+
+    def replace(self, manifest: Manifest) -> Manifest:
+        if self.lease is None:
+            raise Missing("it is not there", "")
+        if manifest["metadata"]["resourceVersion"] != self.lease["metadata"]["resourceVersion"]:
+            raise Conflict("somebody wrote it", "")
+        return self._written(manifest)
+
+    def delete(self, kind: str, name: str) -> bool:
+        there, self.lease = self.lease is not None, None
+        return there
+
+    def renewed(self) -> float:
+        assert self.lease is not None
+        return datetime.fromisoformat(self.lease["spec"]["renewTime"]).timestamp()
+
+    def _written(self, manifest: Manifest) -> Manifest:
+        self.version += 1
+        self.lease = {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": str(self.version)}}
+        if self.lost_answers:
+            self.lost_answers -= 1
+            raise Unreachable("no answer", "")
+        return self.lease
+
+
+@pytest.fixture
+def leases(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(claim, "RENEW", 0.01)
+    monkeypatch.setattr(claim, "POLL", 0.01)
+    return Leases()
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < end, "it did not come true in time"
+        time.sleep(0.005)
+
+
+def of_another(renewed: float) -> Manifest:
+    moment = datetime.fromtimestamp(renewed, UTC).isoformat()
+    spec = {"holderIdentity": "another", "leaseDurationSeconds": claim.SECONDS, "renewTime": moment}
+    return {"metadata": {"name": "pets-endpoint", "resourceVersion": "x"}, "spec": spec}
+
+
+def test_it_is_renewed_while_it_is_held_and_leaves_nothing(leases: Any) -> None:
+    with claimed(leases, "pets", "deploy pets"):
+        began = leases.renewed()
+        until(lambda: leases.renewed() > began)
+    assert leases.lease is None
+
+
+def test_a_renewal_whose_answer_is_lost_is_not_the_last(leases: Any) -> None:
+    with claimed(leases, "pets", "deploy pets"):
+        leases.lost_answers = 1
+        until(lambda: leases.lost_answers == 0)
+        lost = leases.renewed()
+        until(lambda: leases.renewed() > lost)
+
+
+def test_who_holds_it_and_lives_is_named(leases: Any) -> None:
+    with (
+        claimed(leases, "pets", "deploy pets"),
+        pytest.raises(Refused, match=r"can not roll pets back: process \d+ on .* \(deploy pets, since .*\) is at it"),
+        claimed(leases, "pets", "roll pets back"),
+    ):
+        pass
+
+
+def test_one_that_was_left_by_a_dead_holder_is_taken(leases: Any) -> None:
+    leases.lease = of_another(time.time() - claim.SECONDS - 1)
+    with claimed(leases, "pets", "deploy pets"):
+        assert leases.lease["spec"]["holderIdentity"].endswith(")")
+    assert leases.lease is None
+
+
+def test_one_that_is_another_s_by_now_is_left_to_it(leases: Any) -> None:
+    with claimed(leases, "pets", "deploy pets"):
+        leases.lease = theirs = of_another(time.time())
+        time.sleep(0.05)
+    assert leases.lease is theirs
