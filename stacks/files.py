@@ -165,7 +165,9 @@ def _sidecar(name: str, folder: Path) -> Path:
     return folder / f"{name}{_SIDECAR}.yaml"
 
 
-def _components(name: str, resources: Resources, folder: Path) -> tuple[str, list[ComponentSpec]]:
+def _components(
+    name: str, resources: Resources, folder: Path, above: tuple[str, ...] = ()
+) -> tuple[str, list[ComponentSpec]]:
     path = folder / f"{name}.yaml"
     tree, lines = read_tree(path)
     file = validate(tree, StackFile, path, lines)
@@ -183,7 +185,10 @@ def _components(name: str, resources: Resources, folder: Path) -> tuple[str, lis
         components.append(ComponentSpec(kind, component.name, component.flavor, component.configuration, where))
     if resources.extends is None:
         return file.zenml_version, components
-    _, base = _components(resources.extends, read_resources(resources.extends, folder), folder)
+    if resources.extends in above:
+        ring = " extends ".join((*above, name, resources.extends))
+        raise ConfigError(f"{shown(_sidecar(name, folder))}: a stack can not stand on itself: {ring}")
+    _, base = _components(resources.extends, read_resources(resources.extends, folder), folder, (*above, name))
     return file.zenml_version, [_over(base, component) for component in components]
 
 

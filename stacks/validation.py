@@ -47,7 +47,7 @@ def validate_stack(stack: Stack) -> dict[str, dict[str, Any]]:
         )
     validate_connectors(stack)
     own = own_flavors(stack)
-    return {component.type: _stored(component, own) for component in stack.components}
+    return {component.type: _stored(component, stack, own) for component in stack.components}
 
 
 def own_flavors(stack: Stack) -> dict[tuple[str, str], Flavor]:
@@ -80,7 +80,7 @@ def own_flavors(stack: Stack) -> dict[tuple[str, str], Flavor]:
     return flavors
 
 
-def _stored(component: ComponentSpec, own: Mapping[tuple[str, str], Flavor]) -> dict[str, Any]:
+def _stored(component: ComponentSpec, stack: Stack, own: Mapping[tuple[str, str], Flavor]) -> dict[str, Any]:
     from zenml.exceptions import ZenMLBaseException
 
     flavor = own.get((component.type, component.flavor)) or _flavor(component, own)
@@ -90,7 +90,7 @@ def _stored(component: ComponentSpec, own: Mapping[tuple[str, str], Flavor]) -> 
             f"{component.line(*path)}: unknown key {'.'.join(map(str, path))!r} for the {component.flavor} "
             f"{component.type}{did_you_mean(str(path[-1]), sorted(allowed))}"
         )
-    _refuse_plain_secrets(component, model)
+    _refuse_plain_secrets(component, stack, model)
     # ZenML resolves a reference whenever a validator reads it, which needs the secret's server: hide them meanwhile.
     references = {key: component.configuration[key] for key, _, _ in secret_references(component.configuration)}
     try:
@@ -131,7 +131,7 @@ def _flavor(component: ComponentSpec, own: Mapping[tuple[str, str], Flavor]) -> 
     )
 
 
-def _refuse_plain_secrets(component: ComponentSpec, model: type[StackComponentConfig]) -> None:
+def _refuse_plain_secrets(component: ComponentSpec, stack: Stack, model: type[StackComponentConfig]) -> None:
     from zenml.utils.secret_utils import is_secret_field
 
     references = {key for key, _, _ in secret_references(component.configuration)}
@@ -139,7 +139,7 @@ def _refuse_plain_secrets(component: ComponentSpec, model: type[StackComponentCo
         if value is not None and key not in references and is_secret_field(model.model_fields[key]):
             raise ConfigError(
                 f"{component.line(key)}: {key!r} is a secret and must be a reference, not a value",
-                f"write '{{{{SECRET.KEY}}}}' and declare it under 'secrets' in stacks/{component.name}.resources.yaml",
+                f"write '{{{{SECRET.KEY}}}}' and declare it under 'secrets' in {shown(stack.sidecar)}",
             )
 
 

@@ -147,3 +147,13 @@ def test_a_stack_without_a_sidecar_is_refused(folder: Path) -> None:
     (folder / "local.resources.yaml").unlink()
     with pytest.raises(ConfigError, match=r"local\.resources\.yaml does not exist"):
         read_stack("local", {}, folder)
+
+
+def test_stacks_that_extend_each_other_are_refused(folder: Path) -> None:
+    with (folder / "minikube.resources.yaml").open("a") as file:
+        file.write("extends: eks\n")
+    with pytest.raises(
+        ConfigError,
+        match=r"eks\.resources\.yaml: a stack can not stand on itself: minikube extends eks extends minikube",
+    ):
+        read_stack("minikube", VARIABLES, folder)

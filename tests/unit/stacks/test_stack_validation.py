@@ -130,8 +130,10 @@ def test_what_zenml_would_not_take_is_refused(edit: Edit, file: str, old: str, n
 
 
 def test_a_secret_written_as_a_value_is_refused(edit: Edit) -> None:
+    edit("minikube.yaml", "name: minikube\n      type: artifact_store", "name: store\n      type: artifact_store")
     folder = edit("minikube.yaml", '"{{minikube-s3.secret}}"', "hunter2")
     with pytest.raises(ConfigError) as refusal:
         validate_stack(read_stack("minikube", VARIABLES, folder))
     assert refusal.value.cause.endswith("'secret' is a secret and must be a reference, not a value")
+    assert refusal.value.next_step.endswith(f"declare it under 'secrets' in {folder / 'minikube.resources.yaml'}")
     assert "hunter2" not in str(refusal.value)
