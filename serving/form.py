@@ -174,18 +174,14 @@ def _hint(column: Column) -> str:
 def _footer(model: Model) -> Markup:
     source = model.contract["source"]
     page_of_source = source["page"]
+    api = tag("a", "For programs: the API", href="docs")
     linked = page_of_source.startswith(("https://", "http://"))
     return tag(
         "footer",
-        tag("p", f"{model.name}, version {model.version}, digest {model.digest[:12]}. ", api_link()),
+        tag("p", f"{model.name}, version {model.version}, digest {model.digest[:12]}. ", api),
         tag(
             "p",
             f"Data: {source['citation']} Licence: {source['licence']}. ",
             tag("a", "Source", href=page_of_source, rel="noreferrer") if linked else join(),
         ),
     )
-
-
-def api_link() -> Markup:
-    """The way to what programs need."""
-    return tag("a", "For programs: the API", href="docs")

@@ -106,7 +106,10 @@ def pod_spec(target: Target, source: Source, selected: Mapping[str, str]) -> Man
         "containers": [container(target.image, source)],
         "volumes": [
             {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
-            {"name": "keys", "secret": {"secretName": target.keys_secret, "items": [_item("keys.json")]}},
+            {
+                "name": "keys",
+                "secret": {"secretName": target.keys_secret, "items": [{"key": "keys.json", "path": "keys.json"}]},
+            },
         ],
     }
 
@@ -162,10 +165,6 @@ def network_policy(target: Target, of: Called) -> Manifest:
         ],
     }
     return _object("networking.k8s.io/v1", "NetworkPolicy", of, spec)
-
-
-def _item(key: str) -> Manifest:
-    return {"key": key, "path": key}
 
 
 def _object(api: str, kind: str, of: Called, spec: Manifest) -> Manifest:

@@ -73,7 +73,7 @@ class LocalDeployer:
             detail = f"its server, process {record.pid}, is gone; python run.py deploy starts it again"
             return Status(record.endpoint, ready=False, detail=detail)
         ready, answer = client.health(Address(_local(record.host), record.port))
-        confirmed = list(process.acknowledgements(folder))
+        confirmed = process.acknowledgements(folder)
         workers = tuple(sorted(int(worker["pid"]) for worker in confirmed))
         withdrawn = {version: reason for worker in confirmed for version, reason in worker["withdrawn"].items()}
         detail = "" if ready else str(answer.get("detail"))

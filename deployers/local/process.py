@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,7 +118,13 @@ def wait_for(folder: Path, server: Server, generation: int, seconds: float = STA
 
 def acknowledgements(folder: Path) -> list[dict[str, Any]]:
     """What each living worker serves."""
-    return list(_acknowledgements(folder))
+    found = []
+    for path in (folder / WORKERS).glob("[0-9]*.json"):
+        with suppress(OSError, ValueError):
+            answer = json.loads(path.read_bytes())
+            if path.stem.isdigit() and _alive(int(answer["pid"])):
+                found.append(answer)
+    return found
 
 
 def stop(folder: Path) -> bool:
@@ -169,14 +174,6 @@ def last_line(folder: Path) -> str:
         return str(json.loads(line)["message"])
     except (ValueError, KeyError, TypeError):
         return line
-
-
-def _acknowledgements(folder: Path) -> Iterator[dict[str, Any]]:
-    for path in (folder / WORKERS).glob("[0-9]*.json"):
-        with suppress(OSError, ValueError):
-            answer = json.loads(path.read_bytes())
-            if path.stem.isdigit() and _alive(int(answer["pid"])):
-                yield answer
 
 
 def _serves(process: psutil.Process, module: str, folder: Path) -> bool:

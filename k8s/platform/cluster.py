@@ -8,10 +8,8 @@ import shutil
 import subprocess
 import sys
 
-from k8s.platform.programs import LONG, kubectl, run, works
+from k8s.platform.programs import LONG, cluster_answers, kubectl, run
 from project.errors import ConfigError, ProjectError
-
-READY = ("kubectl", "get", "--raw", "/readyz", "--request-timeout=5s")
 
 
 def choose() -> str:
@@ -24,7 +22,7 @@ def choose() -> str:
         ConfigError: There is nothing to start one with.
         ProjectError: What was started does not answer.
     """
-    if works(*READY):
+    if cluster_answers():
         return f"{kubectl('config', 'current-context').strip()} answers"
     if command := os.environ.get("CLUSTER_UP"):
         return _by_command(command)
@@ -47,6 +45,6 @@ def _by_command(command: str) -> str:
     for line in done.stdout.splitlines():
         if line.startswith("export KUBECONFIG="):
             os.environ["KUBECONFIG"] = shlex.split(line)[1].partition("=")[2]
-    if done.returncode != 0 or not works(*READY):
+    if done.returncode != 0 or not cluster_answers():
         raise ProjectError(f"no cluster answers after {command!r} (exit {done.returncode})", "look at what it printed")
     return f"{command} started it"

@@ -76,13 +76,18 @@ def apply(*objects: Mapping[str, Any]) -> None:
     kubectl("apply", "--server-side", "--field-manager", "tabular-platform", "--filename", "-", stdin=content)
 
 
+def cluster_answers() -> bool:
+    """Whether the API server of the current context says that it is ready."""
+    return works("kubectl", "get", "--raw", "/readyz", "--request-timeout=5s")
+
+
 def refuse_no_cluster() -> None:
     """Ask the API server of the current context whether it is ready.
 
     Raises:
         Unreachable: No context, or no answer.
     """
-    if not works("kubectl", "get", "--raw", "/readyz", "--request-timeout=5s"):
+    if not cluster_answers():
         raise Unreachable("no Kubernetes cluster answers", "make cluster-up, or export KUBECONFIG=… of one that runs")
 
 

@@ -35,11 +35,15 @@ def test_a_damaged_file_says_so(tmp_path: Path) -> None:
         recall(folder=tmp_path)
 
 
-def test_a_cluster_s_deployer_comes_without_zenml(tmp_path: Path) -> None:
-    remember(CLUSTER, tmp_path)
+@pytest.mark.parametrize("place", [LOCAL, CLUSTER], ids=lambda place: place.stack)
+def test_a_deployer_comes_without_zenml_and_asks_for_its_cluster_s_library_when_it_calls(
+    tmp_path: Path, place: Place
+) -> None:
+    remember(place, tmp_path)
+    heavy = "{'zenml', 'kubernetes', 'boto3', 'numpy', 'pandas'}"
     code = (
-        "import sys; from pathlib import Path; from deployers.remembered import recall; "
-        f"recall('minikube', Path({str(tmp_path)!r})).deployer(); print('zenml' in sys.modules)"
+        "import sys; from pathlib import Path; from deployers.remembered import recall; import cli.endpoint; "
+        f"recall({place.stack!r}, Path({str(tmp_path)!r})).deployer(); print(sorted({heavy} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
+    assert done.stdout == "[]\n"

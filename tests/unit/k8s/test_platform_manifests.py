@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+import deployers.kubernetes.manifests
+from deployers.settings import ClusterSettings
 from k8s.platform import manifests
 from k8s.platform.settings import MODELS, PORTS, ROLES, SERVERS, Overlay, Settings, settings
 from project.errors import ConfigError
@@ -101,3 +103,12 @@ def test_eks_names_the_variables_that_are_missing(monkeypatch: pytest.MonkeyPatc
     assert refused.value.cause.startswith("EKS_REGISTRY, EKS_BUCKET")
     assert "EKS_CONTEXT" not in refused.value.cause
     assert "EKS_STEP_ROLE=…" in refused.value.next_step
+
+
+def test_the_platform_and_the_deployers_mean_the_same_namespaces() -> None:
+    """None imports the other."""
+    assert (manifests.INGRESS, SERVERS) == (
+        deployers.kubernetes.manifests.INGRESS,
+        deployers.kubernetes.manifests.PLATFORM,
+    )
+    assert ClusterSettings.model_fields["namespace"].default == MODELS
