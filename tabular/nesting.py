@@ -18,7 +18,7 @@ from tabular.training_config import BASELINES, Candidate, Nested, Validation
 
 @dataclass(frozen=True, slots=True)
 class Optimism:
-    """How much better the chosen candidate looks than the way it was chosen is worth."""
+    """How much better the chosen candidate looks than the way it was chosen is worth: `apparent` beside `nested`."""
 
     apparent: float
     """Mean of the selection metric of the chosen candidate."""
@@ -26,11 +26,6 @@ class Optimism:
     """The same of the whole procedure, on rows that it did not choose by."""
     chosen: list[str]
     """The candidate that each outer fold chose."""
-
-    @property
-    def difference(self) -> float:
-        """`nested - apparent`: of a loss, how much worse to expect it; above 0 the choice flattered itself."""
-        return rounded(self.nested - self.apparent)
 
 
 def inner_scores(

@@ -65,19 +65,14 @@ class Adapted:
     scaling: Scaling
     out_of_fold: Floats
     """Probabilities of the labelled rows as they would be at the site, before the scaling, (rows, classes)."""
-    trained: Floats
-    """Class shares of the labelled rows as they were weighed, (classes,)."""
     estimate: Floats
-    """Class shares at the site by the technique, (classes,); `trained` where it estimates none."""
+    """Class shares at the site by the technique, (classes,); those of the labelled rows where it estimates none."""
     other_estimate: Floats
     """The same by the other way."""
     shares: Floats
-    """Class shares that the probabilities were moved to: the estimate, or `trained` where it was not believed."""
-
-    @property
-    def moved(self) -> bool:
-        """Whether the estimate was believed."""
-        return self.shares is self.estimate
+    """Class shares that the probabilities were moved to: the estimate, or where it was not believed those of the
+    labelled rows as they were weighed.
+    """
 
     def predict_proba(self, features: Tensor, /) -> Floats:
         """Probabilities (rows, classes)."""
@@ -111,14 +106,14 @@ def adapt(contract: Contract, known: Labelled, site: Tensor, technique: Techniqu
     trained = np.bincount(known.truth, weights=weights) / weights.sum()
     if technique.shares == "as trained":
         unmoved = Scaling(1.0, [0.0] * len(trained))
-        return Adapted(model, unmoved, out_of_fold, trained, trained, trained, trained)
+        return Adapted(model, unmoved, out_of_fold, trained, trained, trained)
     calibrated = calibrate(known.truth, out_of_fold, weights)
     there, here = calibrated.apply(there), calibrated.apply(out_of_fold)
     likeliest, counted = by_expectation(there, trained), by_count(known.truth, here, weights, there)
     estimate, other = (likeliest, counted) if technique.shares == "expectation" else (counted, likeliest)
     # A class with less than one row: no change of shares explains the site, so the estimate says nothing of them.
     shares = estimate if estimate.min() * len(site) >= 1 else trained
-    return Adapted(model, calibrated.towards(trained, shares), out_of_fold, trained, estimate, other, shares)
+    return Adapted(model, calibrated.towards(trained, shares), out_of_fold, estimate, other, shares)
 
 
 def like_site(features: Tensor, site: Tensor, copies: int, seed: int) -> Tensor:

@@ -125,7 +125,7 @@ def test_a_scaled_model_answers_in_onnx_as_here(request: pytest.FixtureRequest, 
     onnx = export.with_scaling(export.to_onnx(adapted.model, data.features.shape[1]), adapted.scaling)
     assert export.parity(adapted, onnx, data.features, 7, data.contract.numbers) <= 1e-5
     assert export.predict(onnx, data.features[:1]).shape == (1, len(data.contract.target.labels))
-    assert adapted.moved
+    assert adapted.shares is adapted.estimate
 
 
 def test_a_bundle_is_adapted_without_a_label(
