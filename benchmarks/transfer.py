@@ -17,11 +17,15 @@ import numpy as np
 
 from project.paths import CONFIGS, ROOT
 from project.strict_yaml import read_yaml
+from tabular.adaptation import adapt_bundle
+from tabular.bundle import Bundle, read_bundle
 from tabular.contract import Contract, load_contract
 from tabular.drift import MonitoringConfig
+from tabular.export import predict
 from tabular.metrics import Classes, Floats, balanced_accuracy, brier, roc_auc
 from tabular.reading import read_site
 from tabular.tensors import to_classes, to_tensor
+from tabular.training_config import TrainingConfig
 from tabular.transfer import Labelled, Technique, adapt
 
 RESAMPLES, SEED = 1000, 7
@@ -113,9 +117,9 @@ class Sites:
 
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
-        tables = {site: read_site(contract, site).rows for site in contract.sites}
-        self.features = {site: to_tensor(contract, rows) for site, rows in tables.items()}
-        self.truth = {site: to_classes(contract, rows) for site, rows in tables.items()}
+        self.rows = {site: read_site(contract, site).rows for site in contract.sites}
+        self.features = {site: to_tensor(contract, rows) for site, rows in self.rows.items()}
+        self.truth = {site: to_classes(contract, rows) for site, rows in self.rows.items()}
 
     def known(self, sites: Sequence[str]) -> Labelled:
         """The labelled rows of some sites."""
@@ -155,6 +159,22 @@ def own_labels(sites: Sites, site: str) -> Figure:
     return compare(answers, answers)[0]["AUC"]
 
 
+def command_makes(sites: Sites, site: str) -> Measured:
+    """What `run.py monitor --adapt` makes of the reference bundle for a site, beside the bundle as it is."""
+    contract, champion = sites.contract, read_bundle(ROOT / "models" / sites.contract.name)
+    cost = read_yaml(CONFIGS / "training.yaml", TrainingConfig).cost
+    settings = read_yaml(CONFIGS / "monitoring.yaml", MonitoringConfig).adaptation
+    unlabelled = sites.rows[site].drop(columns=contract.target.column)
+    made, report = adapt_bundle(contract, champion, unlabelled, site, cost, settings)
+    shares = np.array(list(report.shares_used.values()))
+
+    def answers(bundle: Bundle) -> Answers:
+        return Answers(sites.truth[site], predict(bundle.content["model.onnx"], sites.features[site]), shares)
+
+    figures = compare(answers(made), answers(champion))
+    return Measured(PROTOCOLS[0], site, "run.py monitor --adapt", *figures, float(shares[-1]))
+
+
 def compare(answers: Answers, base: Answers) -> tuple[dict[str, Figure], dict[str, Figure]]:
     """Figures of some answers, and their gain over others on the same rows."""
     draw = np.random.default_rng(SEED)
@@ -166,6 +186,7 @@ def compare(answers: Answers, base: Answers) -> tuple[dict[str, Figure], dict[st
 
 
 GAINS = ("AUC", "Brier skill")
+HEADS = [*METRICS, *(f"gain in {name}" for name in GAINS), "share it assumes"]
 
 
 def _figure(values: Sequence[float] | Floats) -> Figure:
@@ -187,15 +208,22 @@ def tables(sites: Sites, measured: Sequence[Measured], ceilings: Mapping[str, Fi
                 f" With the site's own labels, 5-fold: AUC {ceilings[site]}."
             ),
             _table(
-                ["technique", *METRICS, *(f"gain in {name}" for name in GAINS), "share it assumes"],
-                [
-                    [m.technique, *m.figures.values(), *m.gains.values(), f"{m.share:.3f}"]
-                    for m in measured
-                    if (m.protocol, m.site) == (protocol, site)
-                ],
+                ["technique", *HEADS],
+                [[m.technique, *_cells(m)] for m in measured if (m.protocol, m.site) == (protocol, site)],
             ),
         ]
     return "\n\n".join(parts)
+
+
+def made(measured: Sequence[Measured]) -> str:
+    """What the command makes, by site, and where it does worse than the site's own shares would."""
+    worse = [m.site for m in measured if m.figures["Brier skill"].value <= 0]
+    table = _table(["site", *HEADS], [[m.site, *_cells(m)] for m in measured])
+    return f"{table}\n\nIts Brier skill is not above 0 at: {', '.join(worse) or 'none of them'}."
+
+
+def _cells(measured: Measured) -> list[object]:
+    return [*measured.figures.values(), *measured.gains.values(), f"{measured.share:.3f}"]
 
 
 ASKED = {"hungarian": 0.90, "switzerland": 0.78, "va": 0.76}
@@ -233,6 +261,7 @@ def page(sites: Sites, measured: Sequence[Measured]) -> str:
     text = TEMPLATE.read_text(encoding="utf-8")
     for name, value in {
         "asked": asked(measured, ceilings),
+        "made": made([command_makes(sites, site) for site in sites.contract.external_sites]),
         "rare": str(rare),
         "untested": f"{untested.sum()} of {len(sites.truth['va'])}",
         "tables": tables(sites, measured, ceilings),
