@@ -65,10 +65,8 @@ def log_challenger(
     if mlflow.active_run() is None:
         mlflow.set_experiment(experiment_id=run.experiment_id)  # that of the nested runs
         mlflow.start_run(run.run_id)
-    metrics = bundle.json("metrics.json")
     _log_candidates(choice, run)
     mlflow.log_params({"candidate": choice.chosen.name, "threshold": choice.threshold, **choice.chosen.parameters})
-    mlflow.log_metrics(_flat(metrics))
     mlflow.set_tags({"bundle_digest": bundle.digest, "data_sha256": bundle.data_sha256, **bundle.provenance})
     _log_data(contract, train, bundle)
     _log_files(contract, bundle, choice, train)
@@ -82,6 +80,8 @@ def log_challenger(
         input_example=example,
         pip_requirements=[f"{name}=={installed(name)}" for name in LIBRARIES],
     )
+    # After the model: what is in the run before, MLflow asks for again, a request for each metric.
+    mlflow.log_metrics(_flat(bundle.json("metrics.json")), model_id=logged.model_id)
     number = _register(contract, bundle, logged.model_uri, logged.model_id, run.run_id)
     return Registration(number, run.run_id, packaged.parity_difference)
 

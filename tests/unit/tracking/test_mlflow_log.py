@@ -67,6 +67,22 @@ def store(tmp_path: Path) -> Any:
     mlflow.end_run()
 
 
+def test_no_metric_is_asked_for_again(store: Any, scored: Scored, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a server each such request takes a quarter of a second, and there are seventy metrics."""
+    rows, choice = garden(), Choice(scored, None, [scored])
+    packed = package(CONTRACT, scored, None, [scored], rows, rows, {}, "d" * 64, 1)
+    asked: list[str] = []
+
+    def ask(_: mlflow.MlflowClient, run_id: str, key: str) -> list[object]:
+        asked.append(key)
+        return []
+
+    monkeypatch.setattr(mlflow.MlflowClient, "get_metric_history", ask)
+    with mlflow.start_run():
+        log_challenger(active_run(), CONTRACT, packed.with_provenance({}), packed, choice, rows)
+    assert asked == []
+
+
 def test_a_challenger_of_columns_with_any_name(store: Any, scored: Scored) -> None:
     """Brackets and slashes are no part of a metric's name to MLflow; twice the same challenger is two versions."""
     rows, choice = garden(), Choice(scored, None, [scored])
@@ -99,6 +115,8 @@ def test_a_challenger_of_columns_with_any_name(store: Any, scored: Scored) -> No
     assert [fold.value for fold in folds] == scored.folds
 
     version = store.get_model_version_by_alias("flowers", "challenger")
+    of_model = {each.key: each.value for each in store.get_logged_model(str(version.source).rpartition("/")[2]).metrics}
+    assert of_model == logged.metrics
     assert (str(version.version), version.tags["bundle_digest"]) == ("1", bundle.digest)
     model = mlflow.pyfunc.load_model("models:/flowers@challenger")
     tensor = to_tensor(CONTRACT, rows)
