@@ -90,7 +90,7 @@ def roll_out(deployer: Deployer, bundle: Path, version: str, settings: RolloutSe
         return deployer.deploy(bundle, version, TrafficPlan.replace(version))
     except BaseException:  # Ctrl-C too: a rollout never ends in between
         with suppress(ProjectError):
-            if deployer.status(name).endpoint.beside:
+            if version in [each.version for each in deployer.status(name).endpoint.beside]:  # another's goes on
                 deployer.rollback(name)
         raise
 
