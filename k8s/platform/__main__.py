@@ -149,7 +149,7 @@ def main() -> int:
         return int(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted; make platform-up goes on where it was", err=True)
-        return 130
+        return int(Exit.INTERRUPTED)
     return 0
 
 
