@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import secrets
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -40,13 +39,6 @@ def inspected(name: str) -> Any:
 def any_user() -> str:
     """A uid that no image knows, as OpenShift gives out; its group is 0."""
     return str(100_000 + secrets.randbelow(2_000_000_000))
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True, slots=True)

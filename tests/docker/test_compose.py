@@ -15,7 +15,8 @@ import pytest
 
 from project.paths import ROOT
 from serving.keys import new_entry, write_keys
-from tests.docker.engine import ANSWER, BUILD, BUNDLE, free_port, inspected
+from tests.docker.engine import ANSWER, BUILD, BUNDLE, inspected
+from tests.served import free_port
 
 pytestmark = pytest.mark.docker
 

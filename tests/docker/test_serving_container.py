@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from project.paths import ROOT
-from tests.docker.engine import ANSWER, BUNDLE, CONTAINED, Container, any_user, docker, free_port, inspected, running
+from tests.docker.engine import ANSWER, BUNDLE, CONTAINED, Container, any_user, docker, inspected, running
 from tests.integration.object_store import BUCKET, object_store
+from tests.served import free_port
 from tests.serving_bundle import heart_bundle
 
 pytestmark = pytest.mark.docker

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ import psutil
 from deployers.local import LocalDeployer
 from project.paths import ROOT
 from tests.integration.forked import Forks, Mounts
+from tests.served import free_port
 
 if TYPE_CHECKING:
     from zenml.client import Client
@@ -240,13 +240,6 @@ def refusal(done: Done) -> dict[str, Any]:
     assert said["next"]
     assert f"error: {said['error']}" in done.stderr
     return said
-
-
-def free_port() -> int:
-    """A port that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _read(terminal: int) -> Iterator[str]:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from deployers.record import RECORD
 from project.errors import ConfigError, ProjectError, Refused, Unreachable
 from project.paths import ROOT
 from tabular.bundle import digest_of, sha256
+from tests.served import free_port, served, until
 from tests.serving_bundle import ROW, flower_bundle, heart_bundle
 
 NAME = "heart_disease"
@@ -50,12 +51,6 @@ def deployer(tmp_path: Path) -> Iterator[LocalDeployer]:
     for folder in (tmp_path / "endpoints").glob("*/"):
         process.stop(folder)
     assert servers(tmp_path) == []
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def deploy(deployer: LocalDeployer, made: dict[str, Path], version: str) -> Any:
@@ -82,13 +77,6 @@ def answer(port: int, path: str = "/predict", body: object = ROW) -> dict[str, A
         return {"status_code": response.status, **value}
     finally:
         connection.close()
-
-
-def until(true: Callable[[], object], seconds: float = 15) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come true in time"
-        time.sleep(0.01)
 
 
 def supervisor(deployer: LocalDeployer) -> process.Server:
@@ -518,40 +506,12 @@ def test_the_server_gets_no_credentials_of_ours(
         assert "AWS_SECRET_ACCESS_KEY" not in psutil.Process(pid).environ()
 
 
-def test_two_workers_follow_together_and_count_together(deployer: LocalDeployer, made: dict[str, Path]) -> None:
-    deploy(deployer, made, "1")
-    folder = deployer.directory / NAME
-    traffic = json.loads((folder / "traffic.json").read_bytes())
-    port = free_port()
-    other = folder.parent / "pair"
-    other.mkdir()
-    (other / "traffic.json").write_text(json.dumps(traffic))
-    command = [
-        sys.executable,
-        "-m",
-        "serving",
-        "--open",
-        "--directory",
-        str(other),
-        "--port",
-        str(port),
-        "--workers",
-        "2",
-    ]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as server:
-        until(lambda: len(process.acknowledgements(other)) == 2)
+def test_two_workers_follow_together_and_count_together(made: dict[str, Path], tmp_path: Path) -> None:
+    counted = b'predictions_total{model="heart_disease",version="1",label="no disease"} 20'
+    with served(tmp_path / "pair", bundles={"1": made["1"]}, workers=2) as server:
         for _ in range(20):
-            assert answer(port)["version"] == "1"
-        server.send_signal(signal.SIGHUP)
-
-        def counted() -> bool:
-            connection = http.client.HTTPConnection(HOST, port, timeout=5)
-            connection.request("GET", "/metrics")
-            text = connection.getresponse().read().decode()
-            connection.close()
-            return 'predictions_total{model="heart_disease",version="1",label="no disease"} 20' in text
-
-        until(lambda: all(counted() for _ in range(5)))
-        server.terminate()
-        assert server.wait(20) == 0
-    assert list((other / "workers").glob("*.json")) == []
+            assert server.ask(body=ROW).json["version"] == "1"
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: all(counted in server.ask("/metrics").body for _ in range(5)))
+    assert server.process.returncode == 0
+    assert list((tmp_path / "pair" / "workers").glob("*.json")) == []

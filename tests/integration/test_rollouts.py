@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,11 +14,13 @@ from typing import Any
 import pytest
 
 from deployers import Mode, TrafficPlan
-from deployers.local import LocalDeployer, process
+from deployers.local import LocalDeployer
+from deployers.local.traffic_file import TRAFFIC
 from deployers.rollout import RolloutSettings, roll_out
 from project.errors import Refused
-from project.paths import CONFIGS, ROOT
+from project.paths import CONFIGS
 from project.strict_yaml import read_yaml
+from tests.served import free_port, served, until
 from tests.serving_bundle import ROW, heart_bundle
 
 NAME = "heart_disease"
@@ -191,38 +189,9 @@ def test_two_workers_withdraw_together(deployer: LocalDeployer, made: dict[str, 
     """What one worker finds holds for both."""
     (plan, *_) = settings("canary", slow_seconds=1e-9, requests=5).plans("v1", "v2")
     deployer.deploy(made["v2"], "v2", plan)
-    pair = tmp_path / "pair"
-    pair.mkdir()
-    (pair / "traffic.json").write_bytes((deployer.directory / NAME / "traffic.json").read_bytes())
-    port = free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "serving",
-        "--open",
-        "--directory",
-        str(pair),
-        "--port",
-        str(port),
-        "--workers",
-        "2",
-    ]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as server:
-        until(lambda: len(process.acknowledgements(pair)) == 2)
-        with asked(replace(deployer, port=port)):
-            until(lambda: all(answer["withdrawn"].keys() == {"v2"} for answer in process.acknowledgements(pair)))
-        server.terminate()
-        assert server.wait(20) == 0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def until(true: Callable[[], object], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come true in time"
-        time.sleep(0.01)
+    traffic = (deployer.directory / NAME / TRAFFIC).read_bytes()
+    (tmp_path / "pair").mkdir()
+    (tmp_path / "pair" / TRAFFIC).write_bytes(traffic)
+    with served(tmp_path / "pair", bundles={}, workers=2) as server, asked(replace(deployer, port=server.port)):
+        until(lambda: all(answer["withdrawn"].keys() == {"v2"} for answer in server.acknowledged()))
+    assert server.process.returncode == 0

@@ -30,6 +30,7 @@ from stacks.files import Stack, read_stack
 from stacks.images import step_settings
 from stacks.schema import RemoteServer
 from stacks.selection import connected, use_stack
+from tests.served import free_port
 from tests.unit.stacks.conftest import VARIABLES
 
 SECRETS = {
@@ -223,7 +224,7 @@ def test_an_active_stack_of_another_server_is_refused(home: Path) -> None:
 
 
 def test_a_login_that_does_not_answer(home: Path) -> None:
-    url = f"http://127.0.0.1:{_free_port()}"
+    url = f"http://127.0.0.1:{free_port()}"
     (home / "config.yaml").write_text(f"store:\n  type: rest\n  url: {url}\n")
     with pytest.raises(Unreachable) as refusal:
         use_stack(None)
@@ -244,7 +245,7 @@ def test_a_remote_stack_needs_a_login(home: Path) -> None:
 
 
 def test_a_remote_stack_whose_server_is_down(home: Path) -> None:
-    os.environ.update({**VARIABLES, "EKS_ZENML_URL": f"http://127.0.0.1:{_free_port()}", "EKS_ZENML_API_KEY": "k"})
+    os.environ.update({**VARIABLES, "EKS_ZENML_URL": f"http://127.0.0.1:{free_port()}", "EKS_ZENML_API_KEY": "k"})
     with pytest.raises(Unreachable, match="of stack 'eks' does not answer"):
         use_stack("eks")
 
@@ -502,7 +503,7 @@ def test_doctor_of_a_healthy_local_stack(home: Path) -> None:
 
 
 def test_doctor_names_a_fix_for_every_part(home: Path) -> None:
-    dead = f"http://127.0.0.1:{_free_port()}"
+    dead = f"http://127.0.0.1:{free_port()}"
     urls = {name: dead for name in VARIABLES if name.startswith("MINIKUBE_")}
     os.environ.update({**urls, **SECRETS, "MINIKUBE_REGISTRY": dead.removeprefix("http://"), "KUBECONFIG": "/nowhere"})
     result = _run("doctor", "minikube", "--json")
@@ -553,7 +554,7 @@ def test_what_is_misspelt_is_said_though_the_server_is_down(
     edit: Edit, file: str, old: str, new: str, cause: str
 ) -> None:
     os.environ["MINIKUBE_ZENML_API_KEY"] = "key"
-    stack = _with_server(edit(file, old, new), f"http://127.0.0.1:{_free_port()}")
+    stack = _with_server(edit(file, old, new), f"http://127.0.0.1:{free_port()}")
     with pytest.raises(ConfigError) as refusal, connected(stack):
         pass
     assert refusal.value.cause.endswith(cause)
@@ -561,7 +562,7 @@ def test_what_is_misspelt_is_said_though_the_server_is_down(
 
 def test_a_server_that_is_down_is_said_of_files_that_fit(home: Path) -> None:
     os.environ.update({**VARIABLES, "MINIKUBE_ZENML_API_KEY": "key"})
-    stack = _with_server(read_stack("minikube"), f"http://127.0.0.1:{_free_port()}")
+    stack = _with_server(read_stack("minikube"), f"http://127.0.0.1:{free_port()}")
     with pytest.raises(Unreachable, match="of stack 'minikube' does not answer"), connected(stack):
         pass
 
@@ -577,7 +578,7 @@ def _with_server(stack: Stack, url: str) -> Stack:
 @pytest.fixture(scope="module", autouse=True)
 def starting_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
     """A real ZenML server that starts while the other tests run; call for its URL."""
-    folder, port = tmp_path_factory.mktemp("server"), _free_port()
+    folder, port = tmp_path_factory.mktemp("server"), free_port()
     environment = {
         **_clean_environment(),
         "ZENML_SERVER": "true",
@@ -676,12 +677,6 @@ def _activate(name: str, copy_of: str = "") -> None:
         }
         Client().create_stack(name, components)
     Client().activate_stack(name)
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def _post(url: str, body: Any, token: str = "") -> dict[str, Any]:

@@ -15,7 +15,8 @@ import pytest
 from project.paths import REPORTS
 from tests.integration.browser import Browser
 from tests.integration.conftest import Journey
-from tests.integration.project_copy import free_port, zenml_of
+from tests.integration.project_copy import zenml_of
+from tests.served import free_port
 
 pytestmark = pytest.mark.browser
 SCREENSHOTS = REPORTS / "dashboard"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +12,7 @@ from deployers.kubernetes import claim
 from deployers.kubernetes.claim import claimed
 from deployers.kubernetes.cluster import Conflict, Manifest, Missing
 from project.errors import Refused, Unreachable
+from tests.served import until
 
 
 class Leases:
@@ -61,13 +61,6 @@ def leases(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(claim, "RENEW", 0.01)
     monkeypatch.setattr(claim, "POLL", 0.01)
     return Leases()
-
-
-def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < end, "it did not come true in time"
-        time.sleep(0.005)
 
 
 def of_another(renewed: float) -> Manifest:
