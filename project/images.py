@@ -18,6 +18,11 @@ CONTENT = {
 }
 """Target of the Dockerfile to the files and folders of the tree that it copies, and itself."""
 
+BUILDS = "make platform-up builds and pushes the image"
+"""What to do where an image is in no registry."""
+UNPULLED = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
+"""Why Kubernetes lets a container wait for an image that does not come."""
+
 
 def image_name(target: str, registry: str) -> str:
     """The image of a target as this tree would build it.

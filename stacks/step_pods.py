@@ -11,13 +11,12 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from project.images import BUILDS, UNPULLED
 from stacks.api_server import ask, connect
 from stacks.probes import Failure
 
 Object = Mapping[str, Any]
 AGAIN = "the same command again: steps that ended well come from the cache"
-BUILDS = "make platform-up builds and pushes the image"
-UNPULLED = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 LINGERING = 120.0
 """Seconds in which a pod whose step has failed says why: before that it tries to save its log."""
 TAIL = 40

@@ -9,6 +9,7 @@ from contextlib import suppress
 from deployers.kubernetes.cluster import Cluster, Manifest
 from deployers.kubernetes.target import WORKLOAD
 from project.errors import ProjectError, Refused, Unreachable
+from project.images import BUILDS, UNPULLED
 
 POLL = 0.1
 STARTING = 120.0
@@ -42,13 +43,14 @@ def wait_ready(cluster: Cluster, workload: str, what: str, seconds: float = STAR
         patience = LINGERING if reason in before else HOPELESS
         hopeless = [each for final, each in said if final and each not in before]
         if hopeless or (bad_since and now - bad_since > patience):
-            raise Refused(f"{what}: {hopeless[0] if hopeless else reason}", _next(cluster, workload))
+            why = hopeless[0] if hopeless else reason
+            raise Refused(f"{what}: {why}", _next(cluster, workload, why))
         if not found and now > began + UNMADE:
             cause = f"{what}: nobody made its Deployment in {UNMADE:g} s; does the operator run?"
             raise Unreachable(cause, "kubectl get pods --all-namespaces --selector app=seldon")
         if now > began + seconds:
             cause = f"{what}: not ready after {seconds:g} s: {reason or 'its pods say nothing'}"
-            raise Refused(cause, _next(cluster, workload))
+            raise Refused(cause, _next(cluster, workload, reason))
         time.sleep(POLL)
 
 
@@ -115,5 +117,7 @@ def _leaves(of: Manifest) -> bool:
     return "deletionTimestamp" in of["metadata"]
 
 
-def _next(cluster: Cluster, workload: str) -> str:
+def _next(cluster: Cluster, workload: str, reason: str) -> str:
+    if any(f" {why}: " in reason for why in UNPULLED):
+        return BUILDS
     return f"kubectl --namespace {cluster.namespace} describe pods --selector {WORKLOAD}={workload}"

@@ -86,19 +86,20 @@ def test_an_object_of_others_is_left_and_named(trial: Trial) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "reason"),
+    ("changed", "reason", "next_step"),
     [
-        pytest.param({"image": "tests/none:1"}, r"(ErrImagePull|ImagePullBackOff)", id="no such image"),
-        pytest.param({"keys_secret": "tests-none"}, r"no Secret tests-none", id="no keys"),
-        pytest.param({"service_account": "tests-none"}, r'serviceaccount "tests-none" not found', id="no account"),
+        pytest.param({"image": "tests/none:1"}, r"(ErrImagePull|ImagePullBackOff)", "make platform-up", id="no image"),
+        pytest.param({"keys_secret": "tests-none"}, r"no Secret tests-none", "make platform-up", id="no keys"),
+        pytest.param({"service_account": "tests-none"}, r'"tests-none" not found', "kubectl", id="no account"),
     ],
 )
 def test_a_version_that_does_not_start_says_why_and_the_old_one_answers(
-    trial: Trial, platform: Settings, changed: dict[str, str], reason: str
+    trial: Trial, platform: Settings, changed: dict[str, str], reason: str, next_step: str
 ) -> None:
     broken = BACKENDS[trial.backend](target_of(platform, **changed), "tests")
-    with trial.load() as found, pytest.raises(ProjectError, match=reason):
+    with trial.load() as found, pytest.raises(ProjectError, match=reason) as refused:
         broken.deploy(trial.made["v2"], "v2", TrafficPlan.replace("v2"))
+    assert refused.value.next_step.startswith(next_step)
     assert (found.failures, set(found.versions)) == ([], {"v1"})
     assert trial.deployer.status(NAME).endpoint.current.version == "v1"
     until(lambda: trial.versions() == {"v1"})

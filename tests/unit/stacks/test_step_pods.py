@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from stacks.step_pods import AGAIN, BUILDS, end_of, last_error, never_began, waits_in_vain
+from project.images import BUILDS
+from stacks.step_pods import AGAIN, end_of, last_error, never_began, waits_in_vain
 
 SINCE = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 POD = "3f2a9c1e-package-model-training-x7k2p"
