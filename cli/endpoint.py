@@ -7,6 +7,7 @@ They read the endpoint record and the endpoint itself, never ZenML, and answer w
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import shlex
 import shutil
@@ -35,7 +36,8 @@ PORT = 8000
 def endpoint(dataset: str | None, stack: str | None, as_json: bool, forward: int | None) -> None:
     """Print the URL of an endpoint and a request to try.
 
-    Where this machine does not reach the gateway of a cluster, --forward opens a way past it until Ctrl-C.
+    Where this machine does not reach the gateway of a cluster, a way past it is opened until Ctrl-C: on a terminal by
+    itself, in a script with --forward.
 
     \b
     Examples:
@@ -46,6 +48,9 @@ def endpoint(dataset: str | None, stack: str | None, as_json: bool, forward: int
     asked, name = deployer(stack), _name(dataset)
     now = asked.status(name)
     found = now.endpoint
+    if forward is None and now.pods and not now.ready and not as_json and sys.stdout.isatty():
+        click.echo(f"no answer from {found.url}: {now.detail}; this goes past the gateway until Ctrl-C:", err=True)
+        forward = _free_port()
     way = asked.forward_command(name, forward or PORT)
     if forward and way is None:
         raise ConfigError(f"{name} serves on this machine at {found.url}", "python run.py endpoint")
@@ -151,6 +156,12 @@ def down(dataset: str | None, every: bool, stack: str | None, as_json: bool) -> 
     if not stopped and not every:
         _refuse_unknown(_name(dataset), asked.endpoints())
     emit({"stopped": stopped}, f"stopped: {', '.join(stopped)}" if stopped else "nothing was running", as_json)
+
+
+def _free_port() -> int:
+    from deployers.local.ports import is_free
+
+    return next(port for port in itertools.count(PORT) if is_free("127.0.0.1", port))
 
 
 def _open(way: str) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import re
 import signal
 import subprocess
 import sys
@@ -139,6 +142,26 @@ def test_a_way_past_the_gateway_is_open_until_ctrl_c(cluster: Cluster, journey: 
         assert way.wait(timeout=30) == 130
     assert found["version"] == journey["promotion"]["version"]
     assert not listens(port)
+
+
+def test_on_a_terminal_a_way_past_a_gateway_that_does_not_answer_opens_by_itself(
+    cluster: Cluster, journey: Any
+) -> None:
+    file, gateway = ".endpoints/stacks.json", cluster.environment["MINIKUBE_ENDPOINT_URL"]
+    terminal, output = pty.openpty()
+    command = ["env", "--default-signal=INT", sys.executable, "run.py", "endpoint"]
+    with cluster.project.restored(file):
+        cluster.project.edit(file, gateway, f"http://127.0.0.1:{free_port()}")
+        with subprocess.Popen(command, cwd=cluster.project.root, env=cluster.environment, stdout=output) as way:
+            try:
+                url = re.match(r"http://127\.0\.0\.1:(\d+)", os.read(terminal, 1000).decode())
+                assert url is not None
+                until(lambda: listens(int(url[1])), seconds=60)
+                found = post(f"{url[0]}/predict", journey["endpoint"]["example"])
+            finally:
+                way.send_signal(signal.SIGINT)
+            assert way.wait(timeout=30) == 130
+    assert found["version"] == journey["promotion"]["version"]
 
 
 def test_a_second_run_takes_its_steps_from_the_cache(cluster: Cluster, journey: Any) -> None:
