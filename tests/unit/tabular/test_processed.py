@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,14 @@ import yaml
 
 from project.errors import Unreachable
 from project.paths import ROOT
+from tabular.cells import parse_cell
 from tabular.contract import load_contract
 from tabular.fingerprints import dvc_folder_hash, fingerprints_of
 from tabular.processed import clean, split
+from tabular.reading import typed
+from tabular.sites import rows_of
+from tabular.sniffing import header
+from tabular.splitting import split_rows
 from tabular.training_config import TrainingConfig
 from tests.unit.tabular.conftest import Data
 
@@ -59,6 +65,14 @@ def test_the_lock_knows_the_code_and_the_contracts_as_they_are() -> None:
         for file, known in stage["params"].items():
             now = yaml.safe_load((ROOT / file).read_text(encoding="utf-8"))
             assert {key: now.get(key) for key in known} == known, AGAIN
+
+
+@pytest.mark.parametrize(("stage", "parts"), [("clean", (typed, parse_cell, header)), ("split", (split_rows, rows_of))])
+def test_a_stage_runs_again_where_code_changes_that_makes_its_rows(
+    stage: str, parts: tuple[Callable[..., object], ...]
+) -> None:
+    known = {each["path"] for each in lock()[f"{stage}@penguins"]["deps"]}
+    assert {f"{part.__module__.replace('.', '/')}.py" for part in parts} <= known
 
 
 @pytest.mark.parametrize("name", ["heart_disease", "penguins"])
