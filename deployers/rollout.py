@@ -19,6 +19,8 @@ from tabular.bundle import read_manifest
 
 LOGGER = logging.getLogger(__name__)
 POLL = 0.2
+SILENT = 5.0
+"""Seconds without an answer after which an endpoint is given up: one late answer of a busy machine is none."""
 
 Percent = Annotated[float, Field(gt=0, lt=WHOLE)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -69,7 +71,8 @@ def roll_out(deployer: Deployer, bundle: Path, version: str, settings: RolloutSe
     shadow stay until the next deployment or rollback. A canary that was killed goes on at the share it had reached.
 
     Raises:
-        Refused: The version broke its guard, or failed before it answered; the one before serves alone.
+        Refused: The version broke its guard, or failed before it answered; the one before serves alone. Or another
+            deployment took its place in the traffic, and that goes on.
         Unreachable: The endpoint stopped answering.
     """
     name = str(read_manifest(bundle)["name"])
@@ -96,17 +99,22 @@ def roll_out(deployer: Deployer, bundle: Path, version: str, settings: RolloutSe
 
 
 def _watch(deployer: Deployer, name: str, version: str, seconds: float) -> None:
-    until = time.monotonic() + seconds
+    answered = time.monotonic()
+    until = answered + seconds
     while True:
-        status = deployer.status(name)
+        status, now = deployer.status(name), time.monotonic()
         if version in status.withdrawn:
             champion = status.endpoint.current.version
             raise Refused(
                 f"{name} {version} was rolled back: {status.withdrawn[version]}; {champion} serves",
                 "python run.py status",
             )
-        if not status.ready:
+        if version not in [each.version for each in status.endpoint.beside]:
+            raise Refused(f"another deployment of {name} took the traffic of {version}", "python run.py status")
+        if status.ready:
+            answered = now
+        elif now - answered > SILENT:
             raise Unreachable(f"{name} does not answer any more: {status.detail}", "python run.py status")
-        if time.monotonic() >= until:
+        if now >= until and status.ready:
             return
-        time.sleep(min(POLL, seconds))
+        time.sleep(POLL)

@@ -1,4 +1,4 @@
-"""A rollout that can not begin leaves what others try at the endpoint; tests/integration has whole ones."""
+"""Rollouts beside other deployments, and an endpoint that is slow to answer; tests/integration has whole ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from deployers.interface import Endpoint, Status, Version
 from deployers.rollout import RolloutSettings, roll_out
 from deployers.traffic import TrafficPlan
-from project.errors import Refused
+from project.errors import Refused, Unreachable
 from tests.serving_bundle import heart_bundle
 
 NAME = "heart_disease"
@@ -55,3 +55,53 @@ def test_a_rollout_that_fails_takes_back_its_own_version_alone(
     with pytest.raises(Refused, match="another process is at it"):
         roll_out(deployer, tmp_path, "v2", CANARY)
     assert deployer.undone == undone
+
+
+@dataclass
+class Watched:
+    """A deployer whose endpoint is seen as `seen` says, look after look; the last stays."""
+
+    seen: list[tuple[str, bool]]
+    """What stands beside v1, and whether it answers."""
+    plans: list[TrafficPlan] = field(default_factory=list)
+    undone: list[str] = field(default_factory=list)
+
+    def endpoints(self) -> list[str]:
+        return [NAME]
+
+    def status(self, name: str) -> Status:
+        beside, ready = ("", True) if not self.plans else self.seen.pop(0) if len(self.seen) > 1 else self.seen[0]
+        tried = (Version(beside, "b", ""),) if beside else ()
+        return Status(Endpoint(name, "http://h", Version("v1", "a", ""), (), "local", beside=tried), ready, "no answer")
+
+    def deploy(self, bundle: Path, version: str, plan: TrafficPlan) -> Endpoint:
+        self.plans.append(plan)
+        return Endpoint(NAME, "http://h", Version("v1", "a", ""), (), "local")
+
+    def rollback(self, name: str) -> None:
+        self.undone.append(name)
+
+
+def test_a_rollout_ends_where_another_took_its_traffic(tmp_path: Path) -> None:
+    heart_bundle(tmp_path)
+    deployer: Any = Watched([("v9", True)])
+    with pytest.raises(Refused, match="another deployment of heart_disease took the traffic of v2"):
+        roll_out(deployer, tmp_path, "v2", CANARY)
+    assert [plan.mode.value for plan in deployer.plans] == ["canary"]
+    assert deployer.undone == []
+
+
+def test_one_late_answer_ends_no_rollout(tmp_path: Path) -> None:
+    heart_bundle(tmp_path)
+    deployer: Any = Watched([("v2", False), ("v2", True)])
+    roll_out(deployer, tmp_path, "v2", CANARY)
+    assert [plan.mode.value for plan in deployer.plans] == ["canary", "replace"]
+
+
+def test_an_endpoint_that_stays_silent_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deployers.rollout.SILENT", 0.3)
+    heart_bundle(tmp_path)
+    deployer: Any = Watched([("v2", False)])
+    with pytest.raises(Unreachable, match="heart_disease does not answer any more: no answer"):
+        roll_out(deployer, tmp_path, "v2", CANARY)
+    assert (len(deployer.plans), deployer.undone) == (1, [NAME])
