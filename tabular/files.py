@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import fsspec
 
-from project.errors import ConfigError, ProjectError, Unreachable
+from project.errors import ConfigError, ProjectError, Refused, Unreachable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 READ_ONLY = ("http", "https")
 
@@ -25,6 +29,26 @@ def is_absent(error: Exception) -> bool:
 def is_parquet(path: str) -> bool:
     """Whether a file is Parquet, by its name's ending; every other file is a CSV."""
     return path.lower().endswith((".parquet", ".pq"))
+
+
+def parquet_rows(content: bytes, name: str) -> pd.DataFrame:
+    """The rows of a Parquet file; an index of pandas that has a name is a column of the file like any other.
+
+    Args:
+        content: Of the file.
+        name: Of the file, for the message.
+
+    Raises:
+        Refused: It is no Parquet file.
+    """
+    import pandas as pd
+
+    try:
+        frame = pd.read_parquet(io.BytesIO(content))
+    except Exception as error:  # noqa: BLE001  pyarrow has no common base for what a broken file raises
+        raise Refused(f"{name} is not a Parquet file: {error}", "check that the file is whole") from None
+    named = [index for index in frame.index.names if index is not None]
+    return frame.reset_index(named) if named else frame
 
 
 def refuse_no_file(path: str) -> None:

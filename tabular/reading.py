@@ -15,7 +15,7 @@ from project.paths import ROOT
 from tabular.cells import FALSE, TRUE, allowed, is_missing, is_missing_code, parse_cell, plain
 from tabular.columns import Feature, Target
 from tabular.contract import Contract
-from tabular.files import is_absent, refuse_no_file
+from tabular.files import is_absent, parquet_rows, refuse_no_file
 from tabular.sniffing import header
 
 
@@ -120,13 +120,8 @@ def raw_table(contract: Contract, content: bytes, name: str, labelled: bool = Tr
     Raises:
         Refused: Encoding, delimiter, header or columns are not those of the contract; or there are no rows.
     """
-    import io
-
     if contract.reading.format == "parquet":
-        try:
-            frame = pd.read_parquet(io.BytesIO(content))
-        except Exception as error:  # noqa: BLE001  pyarrow has no common base for what a broken file raises
-            raise Refused(f"{name} is not a Parquet file: {error}", "check that the file is whole") from None
+        frame = parquet_rows(content, name)
     else:
         frame = _read_csv(contract, content, name, labelled)
     _check_columns(contract, list(frame.columns), name, labelled)

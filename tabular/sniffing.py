@@ -13,7 +13,7 @@ import pandas as pd
 from project.errors import Refused
 from tabular.bundle import sha256
 from tabular.contract import Reading
-from tabular.files import is_parquet, opened
+from tabular.files import is_parquet, opened, parquet_rows
 
 SIGNS = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?", "-", ".", "#N/A")
 """What people write where a value is missing."""
@@ -59,10 +59,7 @@ def sniff(path: str) -> Sniffed:
     with opened(path) as file:
         content = file.read()
     if is_parquet(path):
-        try:
-            frame = pd.read_parquet(io.BytesIO(content)).astype(object)
-        except Exception as error:  # noqa: BLE001  pyarrow has no common base for what a broken file raises
-            raise Refused(f"{path} is not a Parquet file: {error}", "check that the file is whole") from None
+        frame = parquet_rows(content, path).astype(object)
         reading = Reading(format="parquet", missing=[""])
     else:
         frame, reading = _csv(content, path)

@@ -234,6 +234,12 @@ def test_parquet(tmp_path: Path) -> None:
     assert {name: feature.type for name, feature in contract.features.items()} == {"x": "number", "fine": "boolean"}
 
 
+def test_an_index_with_a_name_is_a_column(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"x": NOISE, "target": [i % 3 > 0 for i in range(ROWS)]}).set_index("x")
+    frame.to_parquet(tmp_path / "t.parquet")
+    assert list(drafted(tmp_path, tmp_path / "t.parquet").features) == ["x"]
+
+
 @pytest.mark.parametrize(
     ("target", "classes", "positive"),
     [

@@ -16,6 +16,7 @@ from project.errors import Unreachable
 from project.paths import ROOT
 from tabular.cells import parse_cell
 from tabular.contract import load_contract
+from tabular.files import parquet_rows
 from tabular.fingerprints import dvc_folder_hash, fingerprints_of
 from tabular.processed import clean, split
 from tabular.reading import typed
@@ -67,7 +68,9 @@ def test_the_lock_knows_the_code_and_the_contracts_as_they_are() -> None:
             assert {key: now.get(key) for key in known} == known, AGAIN
 
 
-@pytest.mark.parametrize(("stage", "parts"), [("clean", (typed, parse_cell, header)), ("split", (split_rows, rows_of))])
+@pytest.mark.parametrize(
+    ("stage", "parts"), [("clean", (typed, parse_cell, header, parquet_rows)), ("split", (split_rows, rows_of))]
+)
 def test_a_stage_runs_again_where_code_changes_that_makes_its_rows(
     stage: str, parts: tuple[Callable[..., object], ...]
 ) -> None:

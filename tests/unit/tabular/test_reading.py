@@ -177,6 +177,19 @@ def test_parquet_is_read_by_value(tmp_path: Path) -> None:
     ]
 
 
+def test_an_index_with_a_name_is_a_column(tmp_path: Path) -> None:
+    path = tmp_path / "here.parquet"
+    frame = pd.DataFrame(
+        {"litter": [3], "indoor": [True], "coat": [1], "colour": ["red"], "kind": ["c"]},
+        index=pd.Index([4.5], name="weight"),
+    )
+    contract = parquet(frame.reset_index(), path)
+    expected = read_site(contract, "here").rows
+    frame.to_parquet(path)
+    pd.testing.assert_frame_equal(read_site(contract, "here").rows, expected)
+    assert expected["weight"].tolist() == [4.5]
+
+
 def test_a_damaged_parquet_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "here.parquet"
     contract = parquet(pd.DataFrame({"weight": [1.0]}), path)
