@@ -53,13 +53,12 @@ _FOREST = {
     "min_samples_leaf": LEAF,
     "max_features": FEATURES,
     "class_weight": WEIGHT,
-    "calibration": CALIBRATION,
 }
 SEARCHABLE: dict[str, dict[str, Kind]] = {
-    "logistic": {"C": POSITIVE, "class_weight": WEIGHT},
-    "spline": {"C": POSITIVE, "class_weight": WEIGHT, "n_knots": KNOTS},
-    "random_forest": _FOREST,
-    "extra_trees": _FOREST,
+    "logistic": {"C": POSITIVE, "class_weight": WEIGHT, "calibration": CALIBRATION},
+    "spline": {"C": POSITIVE, "class_weight": WEIGHT, "n_knots": KNOTS, "calibration": CALIBRATION},
+    "random_forest": {**_FOREST, "calibration": CALIBRATION},
+    "extra_trees": _FOREST,  # the converter to ONNX knows no calibrated one
     "gradient_boosting": {
         "n_estimators": COUNT,
         "learning_rate": POSITIVE,

@@ -13,7 +13,7 @@ from project.errors import Exit, Refused
 from tabular.candidates import Parameters, build
 from tabular.export import PARITY_ROWS, parity, predict, recombined, size, to_onnx
 from tabular.gates import parity as parity_gate
-from tabular.training_config import Family
+from tabular.training_config import SEARCHABLE, Family
 from tests.unit.tabular.conftest import Data
 
 FAMILIES: dict[Family, Parameters] = {
@@ -39,11 +39,11 @@ def test_onnx_answers_as_scikit_learn(request: pytest.FixtureRequest, name: str,
     assert predict(exported, rows[:1]).shape == (1, len(data.contract.target.labels))
 
 
-@pytest.mark.parametrize("family", ["random_forest", "gradient_boosting"])
+@pytest.mark.parametrize("family", [family for family in FAMILIES if "calibration" in SEARCHABLE[family]])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_calibrated_model_answers_alike_too(request: pytest.FixtureRequest, name: str, family: Family) -> None:
     data: Data = request.getfixturevalue(name)
-    parameters: Parameters = {"n_estimators": 20, "calibration": "sigmoid"}
+    parameters: Parameters = {**FAMILIES[family], "calibration": "sigmoid"}
     model = build(data.contract, family, parameters, seed=7).fit(data.features, data.truth)
     assert parity(model, to_onnx(model, data.features.shape[1]), data.features, 7, data.contract.numbers) <= 1e-6
 

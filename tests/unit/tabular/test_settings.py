@@ -29,7 +29,7 @@ from tests.unit.tabular.conftest import Data
         pytest.param(
             "quick: {C:",
             "quick: {c:",
-            "logistic has no parameter 'c'; allowed: C, class_weight",
+            "logistic has no parameter 'c'; allowed: C, calibration, class_weight",
             id="no such parameter",
         ),
         pytest.param(
