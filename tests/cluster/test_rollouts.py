@@ -66,7 +66,7 @@ def test_blue_keeps_its_pods_for_the_way_back(trial: Trial) -> None:
     ("bundle", "guard", "reason"),
     [
         pytest.param("failing", {}, "requests failed, at most 2.0% may", id="500s"),
-        pytest.param("slow", {"slow_seconds": 0.01, "slow": 0.2}, "requests took over 10 ms", id="slow"),
+        pytest.param("slow", {"slow_seconds": 0.0025, "slow": 0.5}, "requests took over 2.5 ms", id="slow"),
         pytest.param("shifted", {"shift": 0.25}, "at most 25% apart they may be", id="other predictions"),
     ],
 )
