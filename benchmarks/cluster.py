@@ -113,10 +113,13 @@ def steps(environment: Mapping[str, str]) -> Iterator[Row]:
     yield "a run of two steps that do nothing, the whole command", whole, "python -m tests.cluster.two_steps IMAGE"
     pods = kubectl("get", "pods", "--selector", "pipeline=two-steps")["items"]
     newest = max(pod["metadata"]["labels"]["run_name"] for pod in pods)
+    of_steps = ("pods", "--selector", f"run_name={newest},step_name")
+    ends = ("--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")  # a step is done before its pod is
+    words = ["kubectl", "--namespace", "tabular", "wait", *of_steps, *ends]
+    subprocess.run(words, stdout=subprocess.DEVNULL, check=True)
     ended = sorted(
         moment(pod["status"]["containerStatuses"][0]["state"]["terminated"]["finishedAt"])
-        for pod in pods
-        if pod["metadata"]["labels"]["run_name"] == newest and "step_name" in pod["metadata"]["labels"]
+        for pod in kubectl("get", *of_steps)["items"]
     )
     yield "one step more in a row", f"{ended[-1] - ended[0]:.0f} s", "the ends of those two pods"
 
