@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 
 from k8s.platform.programs import LONG, run, works
+from project.errors import ProjectError, Unreachable
 from project.images import CONTENT, image_name
 from project.paths import ROOT
 
 TARGETS = tuple(CONTENT)
+SILENT = ("connection refused", "no such host", "i/o timeout", "deadline exceeded", "did not end within")
+"""What is said of a registry that does not answer; one that does says that it has no such image."""
 
 
 def provide(target: str, registry: str, context: str) -> str:
@@ -23,11 +26,12 @@ def provide(target: str, registry: str, context: str) -> str:
         What was done.
 
     Raises:
+        Unreachable: The registry does not answer.
         ProjectError: Docker or the registry refuses.
     """
     image = image_name(target, registry)
     kind = context.startswith("kind-")
-    if not kind and works("docker", "manifest", "inspect", "--insecure", image):
+    if not kind and _is_there(image):
         return "is in the registry"
     done = "was here"
     if not works("docker", "image", "inspect", image):
@@ -39,3 +43,15 @@ def provide(target: str, registry: str, context: str) -> str:
         return f"{done}, loaded"
     run("docker", "push", "--quiet", image, seconds=LONG)
     return f"{done}, pushed"
+
+
+def _is_there(image: str) -> bool:
+    try:
+        run("docker", "manifest", "inspect", "--insecure", image, seconds=15)
+    except ProjectError as error:
+        if any(word in error.cause for word in SILENT):  # before anything is built for it
+            raise Unreachable(
+                f"the registry of {image} does not answer: {error.cause}", "start it, then the same command again"
+            ) from None
+        return False
+    return True
