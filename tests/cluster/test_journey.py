@@ -172,6 +172,18 @@ def test_a_second_run_takes_its_steps_from_the_cache(cluster: Cluster, journey: 
     assert again.stderr.count("cached") >= 8
 
 
+def test_after_zenml_stack_set_the_plain_command_uses_the_stack(cluster: Cluster, journey: Any) -> None:
+    where = {
+        **cluster.environment,
+        "ZENML_STORE_URL": cluster.environment["MINIKUBE_ZENML_URL"],
+        "ZENML_STORE_API_KEY": cluster.environment["MINIKUBE_ZENML_API_KEY"],
+    }
+    chosen = [str(Path(sys.executable).parent / "zenml"), "stack", "set", "minikube"]
+    subprocess.run(chosen, cwd=cluster.project.root, env=where, stdout=subprocess.DEVNULL, timeout=180, check=True)
+    found = Cluster(cluster.project, where).json()
+    assert (found["stack"], found["promotion"]["digest"]) == ("minikube", journey["promotion"]["digest"])
+
+
 def test_a_changed_step_reaches_a_pod_without_a_new_image(cluster: Cluster, journey: Any) -> None:
     with cluster.project.restored("tabular/splitting.py"):
         edited = "    from sklearn.model_selection import train_test_split\n"

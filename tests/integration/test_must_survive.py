@@ -123,8 +123,10 @@ def test_a_port_that_another_program_has(served: Project) -> None:
     assert "load_rows" not in done.stderr
 
 
-def test_a_store_that_is_locked(served: Project) -> None:
-    with sqlite3.connect(served.root / "mlflow.db", isolation_level=None) as lock:
+@pytest.mark.parametrize("store", ["mlflow.db", "../zenml/local_stores/default_zen_store/zenml.db"])
+def test_a_store_that_is_locked(served: Project, store: str) -> None:
+    assert (served.root / store).is_file()
+    with sqlite3.connect(served.root / store, isolation_level=None) as lock:
         lock.execute("BEGIN EXCLUSIVE")
         said = refusal(served.journey())
         lock.execute("ROLLBACK")
