@@ -25,7 +25,7 @@ from stacks.server import (
     user_url,
     writing,
 )
-from stacks.startup import lighten_zenml
+from stacks.startup import lighten_zenml, wait_less
 from stacks.substitution import resolve
 from stacks.validation import validate_stack
 
@@ -137,6 +137,7 @@ def _client(name: str, server: LocalServer | RemoteServer | None) -> Client:
     """
     from zenml.client import Client
     from zenml.config.global_config import GlobalConfiguration
+    from zenml.enums import StoreType
     from zenml.exceptions import AuthorizationException
     from zenml.utils import source_utils
 
@@ -147,6 +148,8 @@ def _client(name: str, server: LocalServer | RemoteServer | None) -> Client:
         return Client()
     GlobalConfiguration._reset_instance()  # noqa: SLF001  ZenML has no public way to open another store
     Client._reset_instance()  # noqa: SLF001  the same
+    if GlobalConfiguration().store_configuration.type is StoreType.SQL:
+        wait_less()
     try:
         client = Client()
         _ = client.zen_store
