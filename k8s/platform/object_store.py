@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from k8s.platform import credentials
 from k8s.platform.settings import Settings
-from project.errors import Unreachable
+from project.errors import Unreachable, reason
 
 TIMEOUT = 20.0
 CONFLICT = 409
@@ -38,7 +38,7 @@ def provide_bucket(settings: Settings) -> str:
     except Unreachable:
         raise
     except Exception as error:  # boto3 makes its errors at run time
-        raise Unreachable(f"{settings.urls['s3']}: {error}", "make platform-up again") from error
+        raise Unreachable(f"{settings.urls['s3']}: {reason(error)}", "make platform-up again") from error
     return f"{settings.bucket} {'is there' if there else 'made'}"
 
 
