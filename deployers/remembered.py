@@ -10,11 +10,13 @@ from typing import Any
 
 from deployers.backends import backend
 from deployers.interface import Deployer
+from deployers.local.lock import waiting
 from deployers.record import write_json
 from project.errors import ConfigError
 from project.paths import ENDPOINTS
 
 FILE = "stacks.json"
+LOCK = ".stacks.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,9 @@ class Place:
 
 def remember(place: Place, folder: Path = ENDPOINTS) -> None:
     """Keep a place as the latest."""
-    others = [each for each in _known(folder) if each.stack != place.stack]
-    write_json(folder / FILE, [asdict(each) for each in (*others, place)])
+    with waiting(folder / LOCK):  # else of two deployments that end at once one forgets the other
+        others = [each for each in _known(folder) if each.stack != place.stack]
+        write_json(folder / FILE, [asdict(each) for each in (*others, place)])
 
 
 def recall(stack: str | None = None, folder: Path = ENDPOINTS) -> Place | None:

@@ -90,17 +90,19 @@ def test_changed_messages(model: Model, name: str) -> None:
 @quietly
 @given(
     sizes=st.lists(st.integers(-1, 200) | st.just(2**63), min_size=1, max_size=3),
+    alone=st.booleans(),
     datatype=st.sampled_from([*DATATYPES, "FP128", ""]),
     shape=st.lists(st.integers(-1, 20) | st.just(2**31 - 1), max_size=4),
     data=st.binary(max_size=300),
     length=st.integers(-5, 900) | st.just("0" * 5000) | st.just("²"),
 )
 def test_tensors(
-    model: Model, sizes: list[int], datatype: str, shape: list[int], data: bytes, length: int | str
+    model: Model, sizes: list[int], alone: bool, datatype: str, shape: list[int], data: bytes, length: int | str
 ) -> None:
+    names = ("features",) if alone else (*model.rows.names, "features")
     inputs = [
         {"name": name, "datatype": datatype, "shape": shape, "parameters": {"binary_data_size": size}}
-        for name, size in zip((*model.rows.names, "features"), sizes, strict=False)
+        for name, size in zip(names, sizes, strict=False)
     ]
     head = encoded({"inputs": inputs})
     path = f"/v2/models/{model.name}/infer"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,13 @@ def test_the_latest_counts_and_each_stack_keeps_its_own(tmp_path: Path) -> None:
     assert recall("eks", tmp_path) is None
     assert LOCAL.deployer() == LocalDeployer(port=8055, stack="local")
     assert isinstance(CLUSTER.deployer(), ClusterDeployer)
+
+
+def test_of_deployments_that_end_at_once_none_is_forgotten(tmp_path: Path) -> None:
+    places = [Place(f"stack-{number}", "tabular_local", {}) for number in range(16)]
+    with ThreadPoolExecutor(len(places)) as pool:
+        list(pool.map(lambda place: remember(place, tmp_path), places))
+    assert [recall(place.stack, tmp_path) for place in places] == places
 
 
 def test_a_damaged_file_says_so(tmp_path: Path) -> None:
