@@ -86,7 +86,7 @@ def main() -> None:
         found.workers = _scale(options.rounds)
         found.together = microseconds_together(json.loads((BUNDLE / "manifest.json").read_bytes())["digest"])
         if options.peers == names:
-            write(found, environments, "python -m benchmarks.serving")
+            write(found, environments, ".venv/bin/python -m benchmarks.serving")
     print(*tables(found).values(), sep="\n\n")
 
 

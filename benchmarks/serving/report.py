@@ -91,7 +91,8 @@ def write(found: Found, environments: Sequence[str], command: str) -> None:
             ),
             layers=_layers(found),
             share=f"{found.together[1] / found.cpu[OUR_PREDICT]:.0%}",
-            most=f"{(found.together[1] - found.together[16] / 16) / found.cpu[OUR_PREDICT]:.0%}",
+            profiled=f"{found.layers['the model']:.0%}",
+            saved=f"{1 - found.together[16] / 16 / found.together[1]:.0%}",
         )
     )
 
