@@ -98,7 +98,7 @@ test-cluster: .venv/dev ## Run the tests that need a cluster and the platform in
 	.venv/bin/python -m pytest --junitxml build/tests-cluster.xml --durations 25 -m cluster tests/cluster
 
 test-slow: .venv/dev ## Run the tests that take minutes: many malformed requests, a soak
-	.venv/bin/python -m pytest --slow -m slow $(TESTS)
+	.venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --slow -m slow $(TESTS)
 
 sbom: .venv/dev ## Write what the server's image has installed to build/sbom.serving.json (CycloneDX)
 	$(UV) venv --quiet --clear --python 3.11 build/serving

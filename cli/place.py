@@ -35,7 +35,7 @@ def deployer(stack: str | None) -> Deployer:
     if name in (None, LOCAL):
         from deployers.local import LocalDeployer
 
-        return LocalDeployer()
+        return LocalDeployer(stack=LOCAL)
     from stacks.files import read_stack
 
     component = read_stack(name).component("model_deployer")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from deployers.traffic import TrafficPlan
+from project.errors import Unreachable
 from tabular.bundle import Bundle
 
 
@@ -151,3 +152,17 @@ class Deployer(Protocol):
     def forward_command(self, name: str, port: int) -> str | None:
         """A shell command that opens a way to an endpoint at a port of this machine; None where it serves here."""
         ...
+
+
+def absent(name: str, stack: str) -> Unreachable:
+    """The error where a deployer knows no endpoint of that name; it may serve on a stack that was not asked.
+
+    Args:
+        name: Of the endpoint.
+        stack: Of the deployer; empty where none is known.
+    """
+    where, option = (f" on the stack {stack!r}", f" --stack {stack}") if stack else ("", "")
+    return Unreachable(
+        f"there is no endpoint {name!r}{where}",
+        f"python run.py deploy{option} --dataset {name}; where it serves on another stack, say which: --stack NAME",
+    )

@@ -14,7 +14,7 @@ from typing import Any
 from deployers import client, history
 from deployers.client import Address
 from deployers.history import Change
-from deployers.interface import Endpoint, Status, Version
+from deployers.interface import Endpoint, Status, Version, absent
 from deployers.kubernetes import endpoint_record, judging, manifests, pods
 from deployers.kubernetes.claim import claimed
 from deployers.kubernetes.cluster import Cluster
@@ -245,5 +245,5 @@ class ClusterDeployer:
     def _known(self, name: str) -> ClusterRecord:
         record = endpoint_record.read(self.cluster, self._named(name))
         if record is None:
-            raise Unreachable(f"there is no endpoint {name!r}", f"python run.py deploy --dataset {name}")
+            raise absent(name, self.stack)
         return record

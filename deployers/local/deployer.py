@@ -12,13 +12,13 @@ from typing import Any
 from deployers import client, history
 from deployers.client import Address
 from deployers.history import Change
-from deployers.interface import Endpoint, Status
+from deployers.interface import Endpoint, Status, absent
 from deployers.local import bundles, ports, process
 from deployers.local.lock import exclusive, waiting
 from deployers.local.traffic_file import FOLLOWED, TRAFFIC, switched
 from deployers.record import RECORD, Record, read_record, write_json
 from deployers.traffic import TrafficPlan
-from project.errors import ConfigError, ProjectError, Unreachable
+from project.errors import ConfigError, ProjectError
 from project.paths import ENDPOINTS, NAME
 from tabular.bundle import Bundle, read_bundle, read_manifest
 
@@ -179,7 +179,7 @@ class LocalDeployer:
     def _known(self, name: str) -> Record:
         record = read_record(self._folder(name))
         if record is None:
-            raise Unreachable(f"there is no endpoint {name!r}", f"python run.py deploy --dataset {name}")
+            raise absent(name, self.stack)
         return record
 
 

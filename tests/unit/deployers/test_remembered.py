@@ -12,7 +12,7 @@ import pytest
 from deployers.kubernetes.deployer import ClusterDeployer
 from deployers.local import LocalDeployer
 from deployers.remembered import FILE, Place, recall, remember
-from project.errors import ConfigError
+from project.errors import ConfigError, Unreachable
 from project.paths import ROOT
 
 LOCAL = Place("local", "tabular_local", {"port": 8055})
@@ -35,6 +35,16 @@ def test_of_deployments_that_end_at_once_none_is_forgotten(tmp_path: Path) -> No
     with ThreadPoolExecutor(len(places)) as pool:
         list(pool.map(lambda place: remember(place, tmp_path), places))
     assert [recall(place.stack, tmp_path) for place in places] == places
+
+
+def test_who_asks_where_nothing_serves_is_told_which_stack_was_asked(tmp_path: Path) -> None:
+    with pytest.raises(Unreachable) as found:
+        LocalDeployer(tmp_path, stack="local").status("heart_disease")
+    assert found.value.cause == "there is no endpoint 'heart_disease' on the stack 'local'"
+    assert found.value.next_step == (
+        "python run.py deploy --stack local --dataset heart_disease; "
+        "where it serves on another stack, say which: --stack NAME"
+    )
 
 
 def test_a_damaged_file_says_so(tmp_path: Path) -> None:
