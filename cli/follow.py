@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC
 from typing import TYPE_CHECKING
 
+from cli.progress import COLOUR, FOLDS
+from deployers.traffic import Mode
 from project import errors
 from project.errors import ProjectError, Unreachable
+from stacks.step_logs import written
 from stacks.step_pods import AGAIN, ended, stuck, withdraw
 
 if TYPE_CHECKING:
@@ -23,6 +28,11 @@ UNANSWERED = 180.0
 """Seconds that the server may be away."""
 UNBEGUN = 20.0
 """Seconds without a step after which it is asked why."""
+TOLD = {
+    "deployers.rollout": re.compile(rf"\S+ (?:{'|'.join(Mode)}): .+"),
+    "tabular.scoring": FOLDS,
+}
+"""What of a pod's log is said here too, by the logger that says it in a local run."""
 NEXT = ". Next: "
 """Between the cause and the next step of our errors, as `ProjectError.__str__` writes them."""
 
@@ -41,6 +51,7 @@ def followed(run: PipelineRunResponse) -> PipelineRunResponse:
 
     client = Client()
     said: set[tuple[str, str]] = set()
+    told: Counter[str] = Counter()
     began = answered = time.monotonic()
     try:
         while True:
@@ -54,6 +65,7 @@ def followed(run: PipelineRunResponse) -> PipelineRunResponse:
                 time.sleep(POLL)
                 continue
             answered = time.monotonic()
+            _tell(str(run.id), [step.name for step in steps if _works(step, said)], told)
             _say(steps, said)
             if current.status.is_finished:
                 break
@@ -83,6 +95,22 @@ def _refuse_stuck(run: PipelineRunResponse) -> None:
         stop_run(run)
     withdraw(str(run.id))
     raise Unreachable(pod.cause, pod.next_step)
+
+
+def _works(step: StepRunResponse, said: set[tuple[str, str]]) -> bool:
+    """Whether a step may have written what was not told yet: one that has just ended may."""
+    status = step.status.value
+    return status == "running" or (status in ("completed", "failed") and (step.name, status) not in said)
+
+
+def _tell(run: str, steps: Sequence[str], told: Counter[str]) -> None:
+    """Say what long steps do meanwhile, as where they run here; `told` counts the lines of each that were looked at."""
+    for step, lines in written(run, steps).items():
+        for line in lines[told[step] :]:
+            for name, pattern in TOLD.items():
+                if found := pattern.search(COLOUR.sub("", line)):
+                    logging.getLogger(name).info("%s", found[0])
+        told[step] = len(lines)
 
 
 def _say(steps: Sequence[StepRunResponse], said: set[tuple[str, str]]) -> None:

@@ -45,7 +45,7 @@ def stuck(run: str) -> Ended | None:
 
     ZenML looks for this itself only where the command that submits waits in it.
     """
-    if (where := _where()) is None:
+    if (where := where_steps_run()) is None:
         return None
     context, namespace, _ = where
     pods = f"/api/v1/namespaces/{namespace}/pods?labelSelector={quote(f'run_id={run},!step_name')}"
@@ -58,7 +58,7 @@ def stuck(run: str) -> Ended | None:
 
 def withdraw(run: str) -> None:
     """Delete the Job that would begin a run's steps: ZenML stops those of steps, and this one would begin them late."""
-    if (where := _where()) is None:
+    if (where := where_steps_run()) is None:
         return
     context, namespace, _ = where
     jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs?labelSelector={quote(f'run_id={run},!step_name')}"
@@ -89,7 +89,7 @@ def ended(run: str, step: str, since: datetime) -> Ended | None:
     Returns:
         Nothing where the steps of the stack are no pods, the cluster does not answer, or it knows nothing bad.
     """
-    if (place := _where()) is None:
+    if (place := where_steps_run()) is None:
         return None
     context, namespace, stack = place
     where = f"/api/v1/namespaces/{namespace}"
@@ -127,8 +127,8 @@ def last_error(log: str) -> str:
     return _line(" ".join(lines[starts[-1] :])) if starts else ""
 
 
-def _where() -> tuple[str | None, str, str] | None:
-    """Context, namespace and name of the active stack, if it runs steps as pods."""
+def where_steps_run() -> tuple[str | None, str, str] | None:
+    """Context and namespace of the pods, and name, of the active stack; None where its steps are no pods."""
     from zenml.client import Client
     from zenml.enums import StackComponentType
 

@@ -29,6 +29,9 @@ def test_two_steps_run_as_pods(platform: Settings, stack: dict[str, str]) -> Non
     done = said_by(sys.executable, "-m", "tests.cluster.two_steps", image, environment=stack)
     assert done.returncode == 0, done.stderr[-4000:]
     assert done.stdout.splitlines()[-1] == "first=completed second=completed completed 21"
+    said = [line for line in done.stderr.splitlines() if line.startswith("  ")]
+    assert [line.split()[:2] for line in said if "canary" not in line] == [["✓", "first"], ["✓", "second"]]
+    assert said[1] == "    two_steps canary: v1 90 %, v2 10 %"  # as its pod wrote it, before it ended
 
 
 def test_a_pod_of_another_namespace_gets_in_nowhere(platform: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import time
 from typing import Annotated
@@ -14,6 +15,7 @@ from zenml.config.retry_config import StepRetryConfig
 from zenml.enums import StackComponentType
 
 from cli.follow import followed
+from cli.progress import show_progress
 from project.errors import ProjectError
 from stacks.files import read_stack
 from stacks.selection import connected
@@ -32,6 +34,7 @@ def first(salt: str) -> Annotated[int, "number"]:
 @step(enable_cache=False)
 def second(number: int, seconds: float, gibibytes: int) -> Annotated[int, "sum"]:
     """The value, as another pod reads it, after some time and with some memory."""
+    logging.getLogger("deployers.rollout").info("two_steps canary: v1 90 %, v2 10 %")
     held = b"x" * (gibibytes << 30)
     time.sleep(seconds)
     return number + 1 + 0 * len(held)
@@ -62,6 +65,7 @@ def main() -> int:
     run = two_steps.with_options(settings={"docker": docker}, retry=retry)(how.salt, how.seconds, how.gibibytes)
     assert run is not None
     print("submitted", flush=True)
+    show_progress(debug=False)
     try:
         finished = followed(run)
         statuses = " ".join(f"{name}={found.status.value}" for name, found in sorted(finished.steps.items()))
