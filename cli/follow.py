@@ -6,7 +6,7 @@ import logging
 import re
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from deployers.traffic import Mode
 from project import errors
 from project.errors import ProjectError, Unreachable
 from stacks.step_logs import written
-from stacks.step_pods import AGAIN, ended, stuck, withdraw
+from stacks.step_pods import AGAIN, ended, stuck, where_steps_run, withdraw
 
 if TYPE_CHECKING:
     from zenml.models import PipelineRunResponse, StepRunResponse
@@ -52,6 +52,7 @@ def followed(run: PipelineRunResponse) -> PipelineRunResponse:
     client = Client()
     said: set[tuple[str, str]] = set()
     told: Counter[str] = Counter()
+    place = None
     began = answered = time.monotonic()
     try:
         while True:
@@ -59,13 +60,14 @@ def followed(run: PipelineRunResponse) -> PipelineRunResponse:
                 # The run first: what its steps were when it ended is then in what they are now.
                 current = client.get_pipeline_run(run.id)
                 steps = client.list_run_steps(pipeline_run_id=run.id, sort_by="asc:start_time", size=MOST_STEPS).items
+                place = place or where_steps_run()
             except OSError as error:  # the run does not need us, and a server that is replaced comes back
                 if time.monotonic() - answered > UNANSWERED:
                     raise Unreachable(f"the ZenML server does not answer any more: {error}", AGAIN) from error
                 time.sleep(POLL)
                 continue
             answered = time.monotonic()
-            _tell(str(run.id), [step.name for step in steps if _works(step, said)], told)
+            _tell(written(place, str(run.id), [step.name for step in steps if _works(step, said)]), told)
             _say(steps, said)
             if current.status.is_finished:
                 break
@@ -103,14 +105,19 @@ def _works(step: StepRunResponse, said: set[tuple[str, str]]) -> bool:
     return status == "running" or (status in ("completed", "failed") and (step.name, status) not in said)
 
 
-def _tell(run: str, steps: Sequence[str], told: Counter[str]) -> None:
-    """Say what long steps do meanwhile, as where they run here; `told` counts the lines of each that were looked at."""
-    for step, lines in written(run, steps).items():
-        for line in lines[told[step] :]:
+def _tell(lines: Mapping[str, Sequence[str]], told: Counter[str]) -> None:
+    """Say what long steps do meanwhile, as where they run here.
+
+    Args:
+        lines: All that each step has written so far.
+        told: How many of them were looked at; counted up.
+    """
+    for step, all_lines in lines.items():
+        for line in all_lines[told[step] :]:
             for name, pattern in TOLD.items():
                 if found := pattern.search(COLOUR.sub("", line)):
                     logging.getLogger(name).info("%s", found[0])
-        told[step] = len(lines)
+        told[step] = len(all_lines)
 
 
 def _say(steps: Sequence[StepRunResponse], said: set[tuple[str, str]]) -> None:

@@ -8,20 +8,21 @@ from urllib.parse import quote
 
 from stacks.api_server import ask, connect
 from stacks.probes import Failure
-from stacks.step_pods import where_steps_run
+from stacks.step_pods import Place
 
 
-def written(run: str, steps: Collection[str]) -> dict[str, list[str]]:
+def written(place: Place | None, run: str, steps: Collection[str]) -> dict[str, list[str]]:
     """The lines that the newest pod of each step has written so far.
 
     Args:
+        place: Where the pods are; None where steps are none.
         run: Id of the run.
         steps: Their names in the run.
 
     Returns:
         By step. Without those that have no pod, or whose pod can not be asked: a run goes on unseen too.
     """
-    if not steps or (place := where_steps_run()) is None:
+    if place is None or not steps:
         return {}
     context, namespace, _ = place
     pods = f"/api/v1/namespaces/{namespace}/pods"

@@ -16,6 +16,8 @@ from stacks.api_server import ask, connect
 from stacks.probes import Failure
 
 Object = Mapping[str, Any]
+Place = tuple[str | None, str, str]
+"""Context of the kubeconfig, namespace, name of the stack."""
 AGAIN = "the same command again: steps that ended well come from the cache"
 LINGERING = 120.0
 """Seconds in which a pod whose step has failed says why: before that it tries to save its log."""
@@ -127,8 +129,8 @@ def last_error(log: str) -> str:
     return _line(" ".join(lines[starts[-1] :])) if starts else ""
 
 
-def where_steps_run() -> tuple[str | None, str, str] | None:
-    """Context and namespace of the pods, and name, of the active stack; None where its steps are no pods."""
+def where_steps_run() -> Place | None:
+    """Where the active stack's pods are, as ZenML's server knows it; None where its steps are no pods."""
     from zenml.client import Client
     from zenml.enums import StackComponentType
 

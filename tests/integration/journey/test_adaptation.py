@@ -21,18 +21,15 @@ def test_a_site_adapts_the_champion_to_its_unlabelled_rows(journey: Journey) -> 
     unlabelled = pd.read_csv(RAW, header=None, names=contract.reading.columns, dtype=str)
     unlabelled = unlabelled.drop(columns=contract.target.column)
     unlabelled.to_csv(project.root / "ours.data", header=False, index=False)
-    found = {}
-    for name, rows in {"labelled": str(RAW), "unlabelled": "ours.data"}.items():
-        done = project.run("monitor", "--stack", "local", "--input", rows, "--adapt", name, "--json")
-        assert done.returncode == 0, done.stderr
-        found[name] = json.loads(done.stdout)
-    assert found["labelled"]["digest"] == found["unlabelled"]["digest"] == read_bundle(project.root / "labelled").digest
-    report = found["unlabelled"]
+    done = project.run("monitor", "--stack", "local", "--input", "ours.data", "--adapt", "adapted", "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["digest"] == read_bundle(project.root / "adapted").digest
     assert (report["rows"], report["made_from"]) == (123, journey.found["endpoint"]["digest"])
     assert 0.75 < report["shares_used"]["disease"] < 0.95
     assert all(verdict["passed"] for verdict in report["verdicts"])
 
-    done = project.run("predict", "--bundle", "unlabelled", "--input", "ours.data", "--output", "answers.csv", "--json")
+    done = project.run("predict", "--bundle", "adapted", "--input", "ours.data", "--output", "answers.csv", "--json")
     assert done.returncode == 0, done.stderr
     answers = pd.read_csv(project.root / "answers.csv")
     assert abs(answers["probability disease"].mean() - report["shares_used"]["disease"]) < 0.02

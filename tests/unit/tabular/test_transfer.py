@@ -131,8 +131,9 @@ def test_a_scaled_model_answers_in_onnx_as_here(request: pytest.FixtureRequest, 
 def test_a_bundle_is_adapted_without_a_label(
     heart: Data, heart_packaged: Packaged, settings: AdaptationSettings
 ) -> None:
-    """A site that is not moved by the rows' own target, because it is not there."""
-    bundle, rows = heart_packaged.bundle, heart.external["switzerland"].drop(columns=heart.contract.target.column)
+    """The rows' own target moves nothing: with it the bundle is the same."""
+    bundle, labelled = heart_packaged.bundle, heart.external["switzerland"]
+    rows = labelled.drop(columns=heart.contract.target.column)
     made, report = adapt_bundle(heart.contract, bundle, rows, "switzerland", COST, settings)
     or_refuse(report)
     assert (report.rows, report.made_from, report.digest) == (123, bundle.digest, made.digest)
@@ -142,7 +143,7 @@ def test_a_bundle_is_adapted_without_a_label(
     assert report.shares_used == report.shares
     low, high = report.intervals["disease"]
     assert low < report.shares["disease"] < high
-    again, _ = adapt_bundle(heart.contract, bundle, rows, "switzerland", COST, settings)
+    again, _ = adapt_bundle(heart.contract, bundle, labelled, "switzerland", COST, settings)
     assert again.digest == made.digest != bundle.digest
     example = made.json("serving.json")["example"]
     assert made.json("metrics.json")["adaptation"]["made_from"] == bundle.digest
