@@ -170,6 +170,7 @@ def large_table(folder: Path) -> Seconds:
 
     from data.generate import payments
     from tabular.checks import check_rows
+    from tabular.choosing import Choice
     from tabular.contract_draft import draft_contract
     from tabular.packaging import package
     from tabular.scoring import score_candidate
@@ -203,7 +204,7 @@ def large_table(folder: Path) -> Seconds:
         *({"C": [0.3]}, Validation(folds=2, repeats=1), config.selection_metric, config.seed),
     )
     with timed("packaging"):
-        package(contract, chosen, 0.5, [chosen], train, test, {}, "0" * 64, 7)
+        package(contract, Choice(chosen, 0.5, [chosen]), train, test, {}, "0" * 64, 7)
     return seconds
 
 

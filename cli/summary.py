@@ -19,11 +19,11 @@ def training(session: Session, outputs: Mapping[str, Any]) -> dict[str, Any]:
     from tabular.full_card import full_card
     from tabular.model_card import to_html
 
-    checks = outputs[f"check_rows.{Artifact.DATA_CHECKS}"].load()
-    choice = outputs[f"choose_candidate.{Artifact.CHOICE}"].load()
+    checks = outputs[f"load_rows.{Artifact.DATA_CHECKS}"].load()
+    choice = outputs[f"package_model.{Artifact.CHOICE}"].load()
     bundle = outputs[f"package_model.{Artifact.BUNDLE}"].load()
     folder = REPORTS / session.contract.name
-    docs = _save_page(outputs[f"check_rows.{Artifact.DATA_DOCS}"], folder / "data_checks.html")
+    docs = _save_page(outputs[f"load_rows.{Artifact.DATA_DOCS}"], folder / "data_checks.html")
     promotion = outputs[f"judge_challenger.{Artifact.PROMOTION}"].load()
     card, text = folder / "model_card.html", full_card(session.contract, bundle, promotion.version)
     card.write_text(to_html(text), encoding="utf-8")

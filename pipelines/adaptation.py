@@ -3,7 +3,6 @@
 from zenml import get_pipeline_context, pipeline
 from zenml.enums import ExecutionMode
 
-from steps.data.load_rows import load_rows
 from steps.monitoring.adapt_model import adapt_model
 from tabular.adaptation import AdaptationSettings
 from tabular.contract import Contract
@@ -15,13 +14,11 @@ from tracking.names import Artifact
 def adaptation(contract: Contract, cost: Cost, settings: AdaptationSettings, fingerprints: dict[str, str]) -> None:
     """Adapt the champion to each site.
 
-    1. Load the rows of the sites.
-    2. Take the bundle that is linked to the run's model version.
-    3. Fit, package and judge a model for each site; nothing is promoted or deployed.
+    1. Take the bundle that is linked to the run's model version.
+    2. Fit, package and judge a model for each site; nothing is promoted or deployed.
     """
-    rows, _ = load_rows(contract, fingerprints)
     model = get_pipeline_context().model
     assert model is not None  # noqa: S101  the command names the version
     bundle = model.get_artifact(Artifact.BUNDLE)
-    for site in fingerprints:
-        adapt_model(contract, bundle, rows, site, cost, settings, id=f"adapt_{site}")
+    for site, fingerprint in fingerprints.items():
+        adapt_model(contract, bundle, site, fingerprint, cost, settings, id=f"adapt_{site}")

@@ -3,10 +3,8 @@
 from zenml import pipeline
 from zenml.enums import ExecutionMode
 
-from steps.data.check_rows import check_rows
 from steps.data.load_rows import load_rows
 from steps.promotion.judge_challenger import judge_challenger
-from steps.training.choose_candidate import choose_candidate
 from steps.training.package_model import package_model
 from steps.training.score_candidate import score_candidate
 from steps.training.split_rows import split_rows
@@ -33,24 +31,15 @@ def training(
     4. Choose one on validation scores, package it, register it as challenger.
     5. Judge it against the gates and the champion; promote it if they agree.
     """
-    rows, unreadable = load_rows(contract, fingerprints)
-    checked, _, _ = check_rows(contract, rows, unreadable)
-    train, test, external = split_rows(contract, checked, config.test_share, config.seed)
+    metric, seed = config.selection_metric, config.seed
+    rows, _, _ = load_rows(contract, fingerprints)
+    train, test, external = split_rows(contract, rows, config.test_share, seed)
+    validation = config.validation(profile)
     scores = [
-        score_candidate(
-            contract,
-            train,
-            name,
-            candidate,
-            space,
-            config.validation(profile),
-            config.selection_metric,
-            config.seed,
-            jobs,
-            id=f"score_{name}",
-        )
+        score_candidate(contract, train, name, candidate, space, validation, metric, seed, jobs, id=f"score_{name}")
         for name, candidate, space in config.taking_part(profile)
     ]
-    choice = choose_candidate(contract, train, scores, config)
-    bundle, registration = package_model(contract, choice, train, test, external, data, config.seed, registry)
-    judge_challenger(contract, bundle, registration, choice, train, test, config.gates, config.seed)
+    choice, bundle, registration = package_model(
+        contract, scores, metric, config.cost, train, test, external, data, seed, registry
+    )
+    judge_challenger(contract, bundle, registration, choice, train, test, config.gates, seed)

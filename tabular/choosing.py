@@ -10,7 +10,7 @@ import numpy as np
 from tabular.metrics import Classes, rounded
 from tabular.nesting import Optimism, optimism
 from tabular.scoring import Scored, choose, choose_threshold, corrected_standard_error
-from tabular.training_config import BASELINES, LOSSES, TrainingConfig
+from tabular.training_config import BASELINES, LOSSES, Cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +26,18 @@ class Choice:
     """None where nested cross-validation was not asked for."""
 
 
-def make_choice(scores: Sequence[Scored], truth: Classes, config: TrainingConfig) -> Choice:
+def make_choice(scores: Sequence[Scored], truth: Classes, metric: str, cost: Cost) -> Choice:
     """Choose by the one-standard-error rule and, for two classes, set the threshold at the lowest cost."""
-    chosen = choose(scores, config.selection_metric)
+    chosen = choose(scores, metric)
     probabilities = np.array(chosen.probabilities)
     binary = probabilities.shape[1] == 2
-    threshold = choose_threshold(truth, probabilities[:, 1], config.cost) if binary else None
-    flattery = optimism(scores, chosen, config.selection_metric)
-    return Choice(chosen, threshold, sorted(scores, key=lambda s: s.name), _gains(scores, chosen, config), flattery)
+    threshold = choose_threshold(truth, probabilities[:, 1], cost) if binary else None
+    flattery = optimism(scores, chosen, metric)
+    return Choice(chosen, threshold, sorted(scores, key=lambda s: s.name), _gains(scores, chosen, metric), flattery)
 
 
-def _gains(scores: Sequence[Scored], chosen: Scored, config: TrainingConfig) -> dict[str, tuple[float, float]]:
-    sign = 1 if config.selection_metric in LOSSES else -1
+def _gains(scores: Sequence[Scored], chosen: Scored, metric: str) -> dict[str, tuple[float, float]]:
+    sign = 1 if metric in LOSSES else -1
     gains = {s.name: sign * np.subtract(s.folds, chosen.folds) for s in scores if s.family in BASELINES}
     return {
         name: (rounded(float(gain.mean())), rounded(corrected_standard_error(gain.tolist(), chosen.splits)))

@@ -17,11 +17,10 @@ from tabular import conformal, evaluation, export
 from tabular.ablation import ablation
 from tabular.bundle import FORMAT, Bundle, to_json
 from tabular.candidates import build
+from tabular.choosing import Choice
 from tabular.contract import Contract, served_contract
 from tabular.model_card import model_card
-from tabular.nesting import Optimism
 from tabular.novelty import covered, share_new
-from tabular.scoring import Scored
 from tabular.tensors import to_classes, to_tensor
 
 if TYPE_CHECKING:
@@ -47,33 +46,28 @@ class Packaged:
 
 def package(
     contract: Contract,
-    chosen: Scored,
-    threshold: float | None,
-    leaderboard: list[Scored],
+    choice: Choice,
     train: pd.DataFrame,
     test: pd.DataFrame,
     external: Mapping[str, pd.DataFrame],
     data_sha256: str,
     seed: int,
-    optimism: Optimism | None = None,
 ) -> Packaged:
     """Fit the chosen candidate on all training rows and package it.
 
     Args:
         contract: Of the data set.
-        chosen: The candidate, its parameters and scores.
-        threshold: Of the decision, None for more than two classes.
-        leaderboard: All candidates with their scores, for the record.
+        choice: The candidate and its threshold, and for the record what they were chosen from.
         train: Rows to learn from.
         test: Held-out rows of the same site: reported, never used to choose.
         external: Rows of sites the model never sees, by name: reported too.
         data_sha256: Hash of the bytes the rows were read from.
         seed: For estimators and samples that draw.
-        optimism: Of the choice, where it was measured.
 
     Raises:
         Refused: The model can not be exported.
     """
+    chosen, threshold = choice.chosen, choice.threshold
     features, truth = to_tensor(contract, train), to_classes(contract, train)
     model = build(contract, chosen.family, chosen.parameters, seed).fit(features, truth)
     onnx = export.to_onnx(model, features.shape[1])
@@ -87,10 +81,10 @@ def package(
         "threshold": threshold,
         "leaderboard": [
             {"name": s.name, "parameters": s.parameters, "mean": s.mean, "standard_error": s.standard_error}
-            for s in leaderboard
+            for s in choice.leaderboard
         ],
         "validation": {name: None if math.isnan(value) else value for name, value in chosen.metrics.items()},
-        **({"optimism": dataclasses.asdict(optimism)} if optimism else {}),
+        **({"optimism": dataclasses.asdict(choice.optimism)} if choice.optimism else {}),
         **evidence(contract, onnx, threshold, limits, known, train, test, external, seed),
     }
     content = {

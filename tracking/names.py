@@ -15,8 +15,6 @@ class Artifact(StrEnum):
     """Names under which steps store their outputs."""
 
     ROWS = "rows"
-    UNREADABLE = "unreadable_cells"
-    CHECKED_ROWS = "checked_rows"
     DATA_CHECKS = "data_checks"
     DATA_DOCS = "data_docs"
     TRAIN = "train_rows"

@@ -3,14 +3,13 @@
 from dataclasses import replace
 from typing import Annotated
 
-import pandas as pd
 from zenml import get_step_context, step
 
 from steps.caching import on_imports
 from tabular.adaptation import Adaptation, AdaptationSettings, adapt_bundle, or_refuse
 from tabular.bundle import Bundle
 from tabular.contract import Contract
-from tabular.sites import rows_of
+from tabular.reading import read_site
 from tabular.training_config import Cost
 from tracking.bundle_materializer import BundleMaterializer
 from tracking.mlflow_log import log_adaptation
@@ -27,22 +26,22 @@ MATERIALIZER = f"{BundleMaterializer.__module__}.{BundleMaterializer.__name__}"
     **on_imports(__file__),
 )
 def adapt_model(
-    contract: Contract, bundle: Bundle, rows: pd.DataFrame, site: str, cost: Cost, settings: AdaptationSettings
+    contract: Contract, bundle: Bundle, site: str, fingerprint: str, cost: Cost, settings: AdaptationSettings
 ) -> tuple[Annotated[Bundle, Artifact.ADAPTED], Annotated[Adaptation, Artifact.ADAPTATION]]:
     """Fit, package and judge a model for one site, and log what was found, whatever the gates say.
 
     Args:
         contract: Of the data set.
         bundle: The champion.
-        rows: Of the site; their target is left aside before anything looks at them.
-        site: Its name.
+        site: Whose rows are read; their target is left aside before anything looks at them.
+        fingerprint: The sha256 of their file, for the cache key alone.
         cost: Of a miss and of a false alarm.
         settings: Technique and gates.
 
     Raises:
         Refused: A gate said no; what serves goes on serving.
     """
-    unlabelled = rows_of(rows, site).drop(columns=contract.target.column, errors="ignore")
+    unlabelled = read_site(contract, site).rows.drop(columns=contract.target.column, errors="ignore")
     made, report = adapt_bundle(contract, bundle, unlabelled, site, cost, settings)
     log_adaptation(report)
     or_refuse(report)

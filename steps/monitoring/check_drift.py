@@ -13,16 +13,25 @@ from tabular.bundle import Bundle
 from tabular.contract import Contract
 from tabular.drift import DriftReport, DriftSettings
 from tabular.drift import check_drift as check
-from tabular.sites import rows_of
+from tabular.reading import read_site
 from tracking.names import Artifact
 
 
 @step(**on_imports(__file__))
 def check_drift(
-    contract: Contract, bundle: Bundle, rows: pd.DataFrame, site: str, settings: DriftSettings
+    contract: Contract, bundle: Bundle, site: str, fingerprint: str, settings: DriftSettings
 ) -> tuple[Annotated[DriftReport, Artifact.DRIFT], Annotated[HTMLString, Artifact.DRIFT_REPORT]]:
-    """Judge the drift of one site against the bundle's reference; the page is Evidently's."""
+    """Judge the drift of one site against the bundle's reference; the page is Evidently's.
+
+    Args:
+        contract: Of the data set.
+        bundle: The champion.
+        site: Whose rows are read.
+        fingerprint: The sha256 of their file, for the cache key alone.
+        settings: What counts as drift.
+    """
     reference = pd.read_parquet(io.BytesIO(bundle.content["reference.parquet"]))
     importance = bundle.json("metrics.json")["importance"]
-    report, page = aside.run(check, contract, reference, rows_of(rows, site), importance, site, settings)
+    rows = read_site(contract, site).rows
+    report, page = aside.run(check, contract, reference, rows, importance, site, settings)
     return report, HTMLString(page)

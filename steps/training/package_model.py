@@ -1,4 +1,4 @@
-"""Step: fit the chosen candidate, package it as a bundle, and log it as the challenger."""
+"""Step: choose a candidate, fit it, package it as a bundle, and log it as the challenger."""
 
 from typing import Annotated
 
@@ -8,11 +8,14 @@ from zenml import get_step_context, step
 from project import aside
 from steps.caching import on_imports
 from tabular.bundle import Bundle
-from tabular.choosing import Choice
+from tabular.choosing import Choice, make_choice
 from tabular.contract import Contract
 from tabular.fingerprints import DataHashes
 from tabular.packaging import package
+from tabular.scoring import Scored
 from tabular.sites import rows_of
+from tabular.tensors import to_classes
+from tabular.training_config import Cost
 from tracking.bundle_materializer import BundleMaterializer
 from tracking.mlflow_log import active_run, log_challenger
 from tracking.names import COMMIT, Artifact
@@ -23,6 +26,7 @@ MATERIALIZER = f"{BundleMaterializer.__module__}.{BundleMaterializer.__name__}"
 """By name: to resolve a class, ZenML opens its store, and that while this file is imported."""
 
 
+# One step, because on a cluster the start of a pod that only chooses would take longer than the choice.
 @step(
     experiment_tracker=True,
     output_materializers={str(Artifact.BUNDLE): MATERIALIZER},
@@ -30,19 +34,27 @@ MATERIALIZER = f"{BundleMaterializer.__module__}.{BundleMaterializer.__name__}"
 )
 def package_model(
     contract: Contract,
-    choice: Choice,
+    scores: list[Scored],
+    metric: str,
+    cost: Cost,
     train: pd.DataFrame,
     test: pd.DataFrame,
     external: pd.DataFrame,
     data: DataHashes,
     seed: int,
     registry: str,
-) -> tuple[Annotated[Bundle, Artifact.BUNDLE], Annotated[Registration, Artifact.REGISTRATION]]:
-    """Fit on all training rows, export, evaluate, bundle; register the version in MLflow.
+) -> tuple[
+    Annotated[Choice, Artifact.CHOICE],
+    Annotated[Bundle, Artifact.BUNDLE],
+    Annotated[Registration, Artifact.REGISTRATION],
+]:
+    """Choose on validation scores, fit on all training rows, export, evaluate, bundle; register the version in MLflow.
 
     Args:
         contract: Of the data set.
-        choice: Candidate, parameters, threshold.
+        scores: Of every candidate, on the same folds.
+        metric: By which the simplest candidate within one standard error of the best is chosen.
+        cost: Of a miss and of a false alarm, for the threshold.
         train: Rows to learn from.
         test: Held-out rows.
         external: Rows of sites the model never sees.
@@ -53,19 +65,9 @@ def package_model(
     Raises:
         Refused: The model can not be exported to ONNX.
     """
+    choice = make_choice(scores, to_classes(contract, train), metric, cost)
     sites = {site: rows_of(external, site) for site in contract.external_sites}
-    packaged = package(
-        contract,
-        choice.chosen,
-        choice.threshold,
-        choice.leaderboard,
-        train,
-        test,
-        sites,
-        data.sha256,
-        seed,
-        choice.optimism,
-    )
+    packaged = package(contract, choice, train, test, sites, data.sha256, seed)
     run = get_step_context().pipeline_run
     bundle = packaged.with_provenance(provenance(str(run.id), run.config.extra.get(COMMIT) or commit(), data.md5))
-    return bundle, aside.run(log_challenger, active_run(), contract, bundle, packaged, choice, train)
+    return choice, bundle, aside.run(log_challenger, active_run(), contract, bundle, packaged, choice, train)

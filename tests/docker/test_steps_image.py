@@ -17,22 +17,22 @@ LIMIT = 900_000_000
 BODIES = """
 from project.paths import CONFIGS
 from project.strict_yaml import read_yaml
-from steps.data.check_rows import check_rows
 from steps.data.load_rows import load_rows
 from steps.monitoring.check_drift import check_drift
-from steps.training.choose_candidate import choose_candidate
 from steps.training.score_candidate import score_candidate
 from steps.training.split_rows import split_rows
+from tabular.choosing import make_choice
 from tabular.contract import load_contract
 from tabular.drift import MonitoringConfig
 from tabular.fingerprints import fingerprints_of
 from tabular.packaging import package
 from tabular.sites import rows_of
+from tabular.tensors import to_classes
 from tabular.training_config import TrainingConfig
 
 contract, config = load_contract("heart_disease"), read_yaml(CONFIGS / "training.yaml", TrainingConfig)
 fingerprints, data = fingerprints_of(contract)
-rows, summary, page = check_rows.entrypoint(contract, *load_rows.entrypoint(contract, fingerprints))
+rows, summary, page = load_rows.entrypoint(contract, fingerprints)
 assert "<html" in page
 train, test, external = split_rows.entrypoint(contract, rows, config.test_share, config.seed)
 scores = [
@@ -42,13 +42,11 @@ scores = [
     )
     for name, candidate, space in config.taking_part("quick")
 ]
-choice = choose_candidate.entrypoint(contract, train, scores, config)
+choice = make_choice(scores, to_classes(contract, train), config.selection_metric, config.cost)
 sites = {site: rows_of(external, site) for site in contract.external_sites}
-packaged = package(
-    contract, choice.chosen, choice.threshold, choice.leaderboard, train, test, sites, data.sha256, config.seed
-)
+packaged = package(contract, choice, train, test, sites, data.sha256, config.seed)
 settings = read_yaml(CONFIGS / "monitoring.yaml", MonitoringConfig).drift
-report, page = check_drift.entrypoint(contract, packaged.bundle, rows, "va", settings)
+report, page = check_drift.entrypoint(contract, packaged.bundle, "va", fingerprints["va"], settings)
 assert report.outcome == "retrain" and "<html" in page
 print(packaged.bundle.digest)
 """

@@ -153,8 +153,8 @@ def test_a_project_that_can_not_be_written(served: Project) -> None:
 @pytest.mark.parametrize(
     ("place", "done_before"),
     [
-        pytest.param("project/mlruns", "choose_candidate", id="MLflow's artifacts"),
-        pytest.param("zenml/local_stores/*/package_model", "choose_candidate", id="the bundle"),
+        pytest.param("project/mlruns", "score_logistic", id="MLflow's artifacts"),
+        pytest.param("zenml/local_stores/*/package_model", "score_logistic", id="the bundle"),
         pytest.param("zenml/local_stores/default_zen_store", None, id="ZenML's database"),
     ],
 )

@@ -83,11 +83,9 @@ def trained(name: str, jobs: int) -> Trained:
         )
         for each, candidate, space in config.taking_part("quick")
     ]  # fmt: skip
-    choice = make_choice(scores, truth, config)
+    choice = make_choice(scores, truth, config.selection_metric, config.cost)
     external = {site: sites[site] for site in contract.external_sites}
-    made = package(
-        contract, choice.chosen, choice.threshold, choice.leaderboard, train, test, external, "0" * 64, config.seed
-    )
+    made = package(contract, choice, train, test, external, "0" * 64, config.seed)
     return Trained(contract, choice, made.bundle, train, test, external)
 
 

@@ -58,7 +58,7 @@ def test_the_graph_of_the_training_run(
 ) -> None:
     browser.open(f"{dashboard}/projects/default/runs/{runs['training']}")
     scores = [f"score_{score['candidate']}" for score in journey.found["leaderboard"]]
-    browser.wait_for("load_rows", "check_rows", *scores, "package_model", "judge_challenger", "Run Insights")
+    browser.wait_for("load_rows", "split_rows", *scores, "package_model", "judge_challenger", "Run Insights")
     browser.screenshot(SCREENSHOTS / "run.png")
     assert "Failed\n0" in browser.text().replace("\n\n", "\n")
 

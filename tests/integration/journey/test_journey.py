@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 NAME = "heart_disease"
 CANDIDATES = {"logistic", "forest", "boosting"}
 TRAINING_STEPS = {
-    *("load_rows", "check_rows", "split_rows", "choose_candidate", "package_model", "judge_challenger"),
+    *("load_rows", "split_rows", "package_model", "judge_challenger"),
     *(f"score_{name}" for name in CANDIDATES),
 }
 

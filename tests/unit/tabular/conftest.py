@@ -15,6 +15,7 @@ from hypothesis import settings
 from project.paths import CONFIGS
 from project.strict_yaml import read_yaml
 from tabular.candidates import Parameters
+from tabular.choosing import Choice
 from tabular.contract import Contract, load_contract
 from tabular.metrics import Classes
 from tabular.packaging import Packaged, package
@@ -135,7 +136,13 @@ def penguins_packaged(penguins: Data, config: TrainingConfig) -> Packaged:
 
 def packaged(data: Data, chosen: Scored, threshold: float | None) -> Packaged:
     return package(
-        data.contract, chosen, threshold, [chosen], data.train, data.test, data.external, data_sha256="0" * 64, seed=7
+        data.contract,
+        Choice(chosen, threshold, [chosen]),
+        data.train,
+        data.test,
+        data.external,
+        data_sha256="0" * 64,
+        seed=7,
     )
 
 

@@ -11,6 +11,7 @@ from project.paths import ROOT
 
 SCRIPT = """
 import sys
+from dataclasses import replace
 from tests.unit.tabular.conftest import load, score
 from project.paths import CONFIGS
 from project.strict_yaml import read_yaml
@@ -24,11 +25,10 @@ tried = [
     score(data, config, "logistic", {"C": 0.3}, jobs=jobs),
     score(data, config, "gradient_boosting", {"n_estimators": 20, "max_depth": 2}, jobs=jobs),
 ]
-choice = make_choice(tried, data.truth, config)
+choice = make_choice(tried, data.truth, config.selection_metric, config.cost)
 for chosen in tried:
-    packed = package(
-        data.contract, chosen, choice.threshold, choice.leaderboard, data.train, data.test, data.external, "0" * 64, 7
-    )
+    made = replace(choice, chosen=chosen)
+    packed = package(data.contract, made, data.train, data.test, data.external, "0" * 64, 7)
     print(choice.chosen.name, choice.threshold, chosen.name, packed.bundle.digest)
 """
 

@@ -80,7 +80,7 @@ def test_threads_do_not_change_what_is_found(heart: Data, config: TrainingConfig
 
 def test_a_baseline_is_never_chosen_and_must_be_beaten(config: TrainingConfig) -> None:
     shares, plain = scored("shares", 0.1, "class_shares"), scored("plain", 0.3)
-    choice = make_choice([shares, plain], np.array([0, 1]), config)
+    choice = make_choice([shares, plain], np.array([0, 1]), config.selection_metric, config.cost)
     assert choice.chosen is plain
     assert choice.baselines == {"shares": (-0.2, 0.0)}
     assert choice.optimism is None

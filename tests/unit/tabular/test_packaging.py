@@ -277,7 +277,6 @@ def test_curves_are_a_picture(request: pytest.FixtureRequest, name: str) -> None
 
 
 def test_packaging_twice_gives_the_same_bytes(heart: Data, heart_packaged: Packaged, heart_scored: Scored) -> None:
-    again = package(
-        heart.contract, heart_scored, 0.33, [heart_scored], heart.train, heart.test, heart.external, "0" * 64, 7
-    )
+    choice = Choice(heart_scored, 0.33, [heart_scored])
+    again = package(heart.contract, choice, heart.train, heart.test, heart.external, "0" * 64, 7)
     assert {n for n in CONTENT if again.bundle.content[n] != heart_packaged.bundle.content[n]} == set()

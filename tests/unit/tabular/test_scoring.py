@@ -210,11 +210,11 @@ def test_profiles_have_their_own_folds(config: TrainingConfig) -> None:
 
 def test_a_choice_has_a_threshold_for_two_classes_alone(config: TrainingConfig) -> None:
     two = [scored("b", 0.40, 2), scored("a", 0.41, 1)]
-    choice = make_choice(two, np.array([0, 1]), config)
+    choice = make_choice(two, np.array([0, 1]), config.selection_metric, config.cost)
     assert (choice.chosen.name, choice.threshold) == ("a", 0.55)
     assert [each.name for each in choice.leaderboard] == ["a", "b"]
     three = [replace(scored("a", 0.4, 1), probabilities=[[0.2, 0.3, 0.5], [0.1, 0.8, 0.1]])]
-    assert make_choice(three, np.array([2, 1]), config).threshold is None
+    assert make_choice(three, np.array([2, 1]), config.selection_metric, config.cost).threshold is None
 
 
 def test_what_only_the_whole_search_tries(config: TrainingConfig) -> None:

@@ -70,7 +70,7 @@ def store(tmp_path: Path) -> Any:
 def test_no_metric_is_asked_for_again(store: Any, scored: Scored, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a server each such request takes a quarter of a second, and there are seventy metrics."""
     rows, choice = garden(), Choice(scored, None, [scored])
-    packed = package(CONTRACT, scored, None, [scored], rows, rows, {}, "d" * 64, 1)
+    packed = package(CONTRACT, choice, rows, rows, {}, "d" * 64, 1)
     asked: list[str] = []
 
     def ask(_: mlflow.MlflowClient, run_id: str, key: str) -> list[object]:
@@ -86,7 +86,7 @@ def test_no_metric_is_asked_for_again(store: Any, scored: Scored, monkeypatch: p
 def test_a_challenger_of_columns_with_any_name(store: Any, scored: Scored) -> None:
     """Brackets and slashes are no part of a metric's name to MLflow; twice the same challenger is two versions."""
     rows, choice = garden(), Choice(scored, None, [scored])
-    packed = package(CONTRACT, scored, None, [scored], rows, rows, {}, "d" * 64, 1)
+    packed = package(CONTRACT, choice, rows, rows, {}, "d" * 64, 1)
     bundle = packed.with_provenance({"commit": "c0ffee"})
     with mlflow.start_run() as run:
         assert active_run().run_id == run.info.run_id
