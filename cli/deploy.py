@@ -12,7 +12,7 @@ from cli.options import pipeline_options
 from cli.output import emit
 
 MOST_SHARES = {"canary": 100, "ab": 1}
-WATCHED = ("canary", "blue-green")
+WATCHED = ("blue-green", "canary", "ab")
 
 
 class Finite(click.FloatRange):
@@ -41,7 +41,9 @@ class Finite(click.FloatRange):
     type=Finite(0, 100, min_open=True, max_open=True),
     help="Percent of the answers, once per step of a canary; of an A/B test once.",
 )
-@click.option("--seconds", type=Finite(0), help="How long each step of a canary or blue-green is watched.")
+@click.option(
+    "--seconds", type=Finite(0), help="How long each step of a canary, a blue-green switch or an A/B test is watched."
+)
 def deploy(
     stack: str | None,
     dataset: str,
@@ -94,7 +96,7 @@ def _check_used(strategy: str, shares: Sequence[float], seconds: float | None) -
         takes = f"{most} share" if most else "no share"
         raise click.BadParameter(f"{strategy} takes {takes}; --strategy canary takes several", param_hint="--share")
     if seconds is not None and strategy not in WATCHED:
-        detail = f"{strategy} is not watched step by step; {' and '.join(WATCHED)} are"
+        detail = f"{strategy} is not watched; {', '.join(WATCHED)} are"
         raise click.BadParameter(detail, param_hint="--seconds")
 
 

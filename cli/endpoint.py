@@ -215,7 +215,7 @@ def _status(found: Status) -> dict[str, Any]:
         "serving": found.serving,
         "workers": list(found.workers),
         "pods": list(found.pods),
-        "withdrawn": dict(found.withdrawn),
+        "breaches": dict(found.breaches),
     }
     return {**_endpoint(found.endpoint), **live}
 
@@ -224,14 +224,14 @@ def _text(found: Status) -> str:
     at = found.endpoint
     previous = ", ".join(f"{v.version}{' (withdrawn)' if v.withdrawn else ''}" for v in at.previous)
     traffic = [f"  traffic   {at.plan.mode.value}: {at.plan.shares()}"] if at.plan else []
-    withdrawn = [f"  withdrawn {version}: {reason}" for version, reason in found.withdrawn.items()]
+    breaches = [f"  breach    {version}: {reason}" for version, reason in found.breaches.items()]
     return "\n".join(
         [
             f"{at.name}: {'ready' if found.ready else f'NOT READY: {found.detail}'}",
             f"  url       {at.url}",
             f"  version   {at.current.version}, digest {at.current.digest[:12]}, since {at.current.deployed_at}",
             *traffic,
-            *withdrawn,
+            *breaches,
             f"  pods      {', '.join(found.pods)}"
             if found.pods
             else f"  workers   {', '.join(map(str, found.workers)) or 'none'}",

@@ -16,7 +16,7 @@ from deployers.traffic import Mode
 from project import errors
 from project.errors import ProjectError, Unreachable
 from stacks.step_logs import written
-from stacks.step_pods import AGAIN, ended, stuck, where_steps_run, withdraw
+from stacks.step_pods import AGAIN, at_work, ended, stuck, where_steps_run, withdraw
 
 if TYPE_CHECKING:
     from zenml.models import PipelineRunResponse, StepRunResponse
@@ -26,6 +26,8 @@ POLL = 1.0
 MOST_STEPS = 500
 UNANSWERED = 180.0
 """Seconds that the server may be away."""
+LEAVING = 40.0
+"""Seconds that the pods of a run that was stopped have to end; Kubernetes gives them thirty."""
 UNBEGUN = 20.0
 """Seconds without a step after which it is asked why."""
 TOLD = {
@@ -40,7 +42,7 @@ NEXT = ". Next: "
 def followed(run: PipelineRunResponse) -> PipelineRunResponse:
     """Wait for the end of a run and say which step is at work, in the words in which ZenML says it of a local one.
 
-    Ctrl-C stops the run too.
+    Ctrl-C stops the run too, and waits for the pod at work to end: a rollout takes its challenger back there.
 
     Raises:
         ProjectError: A step failed: its own error where it is one of ours, else the first line of what it raised.
@@ -77,6 +79,9 @@ def followed(run: PipelineRunResponse) -> PipelineRunResponse:
             time.sleep(POLL)
     except KeyboardInterrupt:
         stop_run(client.get_pipeline_run(run.id))
+        until = time.monotonic() + LEAVING
+        while at_work(str(run.id)) and time.monotonic() < until:
+            time.sleep(POLL)
         raise
     if not current.status.is_successful:
         raise _failure(current, steps)

@@ -60,8 +60,10 @@ class Status:
     """The version that answered; differs from the endpoint's only while a change is under way."""
     workers: tuple[int, ...] = ()
     """Process ids, where the backend has processes."""
-    withdrawn: Mapping[str, str] = field(default_factory=dict)
-    """Versions that broke the plan's guard, and how; the champion answers in their place."""
+    breaches: Mapping[str, str] = field(default_factory=dict)
+    """Versions that broke the plan's guard, and how."""
+    requests: Mapping[str, int] = field(default_factory=dict)
+    """What the versions beside the champion were asked, where the backend can count it."""
     pods: tuple[str, ...] = ()
     """Names of those that take requests, where the backend has pods."""
 

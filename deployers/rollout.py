@@ -43,7 +43,7 @@ class RolloutSettings(Strict):
     shares: Annotated[list[Percent], Field(min_length=1)]
     """The new version's share of the answers, in percent, step by step; the first is that of an A/B test."""
     seconds: Annotated[float, Field(ge=0)]
-    """How long each step is watched."""
+    """How long each step is watched; an A/B test stays afterwards, a shadow from the start, for it hurts nobody."""
     guard: GuardSettings
 
     def plans(self, champion: str, challenger: str) -> Iterator[TrafficPlan]:
@@ -67,8 +67,9 @@ class DeploymentConfig(Strict):
 def roll_out(deployer: Deployer, bundle: Path, version: str, settings: RolloutSettings) -> Endpoint:
     """Let a version take over as the settings say.
 
-    A canary and a blue-green switch end with the version serving alone, or with the one before it. An A/B test and a
-    shadow stay until the next deployment or rollback. A canary that was killed goes on at the share it had reached.
+    A canary and a blue-green switch end with the version serving alone, or with the one before it. A shadow, and an A/B
+    test that keeps to its guard while it is watched, stay until the next deployment or rollback. A canary that was
+    killed goes on at the share it had reached.
 
     Raises:
         Refused: The version broke its guard, or failed before it answered; the one before serves alone. Or another
@@ -80,16 +81,17 @@ def roll_out(deployer: Deployer, bundle: Path, version: str, settings: RolloutSe
     mode = Mode(settings.strategy)
     if mode is Mode.REPLACE or before is None or before.current.version == version:
         return deployer.deploy(bundle, version, TrafficPlan.replace(version))
+    plans = list(settings.plans(before.current.version, version))
     reached = before.plan.weights.get(version, 0.0) if before.plan and before.plan.mode is mode else 0.0
     try:
-        for plan in settings.plans(before.current.version, version):
-            if plan.weights[version] < reached:
-                continue
+        for plan in [plan for plan in plans if plan.weights[version] >= reached] or plans[-1:]:
             endpoint = deployer.deploy(bundle, version, plan)
             LOGGER.info("%s %s: %s", name, plan.mode.value, plan.shares())
-            if mode in (Mode.AB, Mode.SHADOW):
+            if mode is Mode.SHADOW:
                 return endpoint
-            _watch(deployer, name, version, settings.seconds)
+            _watch(deployer, name, version, plan, settings.seconds)
+        if mode is Mode.AB:
+            return endpoint
         return deployer.deploy(bundle, version, TrafficPlan.replace(version))
     except BaseException:  # Ctrl-C too: a rollout never ends in between
         with suppress(ProjectError):
@@ -98,15 +100,15 @@ def roll_out(deployer: Deployer, bundle: Path, version: str, settings: RolloutSe
         raise
 
 
-def _watch(deployer: Deployer, name: str, version: str, seconds: float) -> None:
+def _watch(deployer: Deployer, name: str, version: str, plan: TrafficPlan, seconds: float) -> None:
     answered = time.monotonic()
     until = answered + seconds
     while True:
         status, now = deployer.status(name), time.monotonic()
-        if version in status.withdrawn:
+        if version in status.breaches:
             champion = status.endpoint.current.version
             raise Refused(
-                f"{name} {version} was rolled back: {status.withdrawn[version]}; {champion} serves",
+                f"{name} {version} was rolled back: {status.breaches[version]}; {champion} serves",
                 "python run.py status",
             )
         if version not in [each.version for each in status.endpoint.beside]:
@@ -116,5 +118,9 @@ def _watch(deployer: Deployer, name: str, version: str, seconds: float) -> None:
         elif now - answered > SILENT:
             raise Unreachable(f"{name} does not answer any more: {status.detail}", "python run.py status")
         if now >= until and status.ready:
+            came, wanted = status.requests.get(version), plan.guard.requests if plan.guard else 0
+            if came is not None and came < wanted:
+                judged = f"{version} was not judged, {came} of the {wanted} requests came that its guard wants"
+                LOGGER.info("%s %s: %s", name, plan.mode.value, judged)
             return
         time.sleep(POLL)

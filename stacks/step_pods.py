@@ -68,6 +68,19 @@ def withdraw(run: str) -> None:
         ask(connect(context), context, "DELETE", f"{jobs}&propagationPolicy=Background")
 
 
+def at_work(run: str) -> bool:
+    """Whether a pod of a run's steps has not ended: one that was stopped may be taking back what it had begun."""
+    if (where := where_steps_run()) is None:
+        return False
+    context, namespace, _ = where
+    pods = f"/api/v1/namespaces/{namespace}/pods?labelSelector={quote(f'run_id={run},step_name')}"
+    try:
+        found = ask(connect(context), context, "GET", pods) or {"items": []}
+    except Failure:
+        return False
+    return any(pod.get("status", {}).get("phase") in ("Pending", "Running") for pod in found["items"])
+
+
 def waits_in_vain(pod: Object) -> Ended | None:
     """What a pod's container waits for that does not come by itself."""
     for container in pod.get("status", {}).get("containerStatuses", []):

@@ -84,8 +84,9 @@ class ClusterDeployer:
         if not ready:
             reasons = [reason for _, reason in pods.reasons(self.cluster, of)]
             detail = "; ".join([str(answer.get("detail") or "the gateway has no answer"), *reasons])
-        withdrawn, working = judging.judged(self.cluster, record), pods.at_work(self.cluster, of)
-        return Status(endpoint, ready, detail, answer.get("version"), withdrawn=withdrawn, pods=working)
+        breaches, requests = judging.judged(self.cluster, record)
+        working = pods.at_work(self.cluster, of)
+        return Status(endpoint, ready, detail, answer.get("version"), (), breaches, requests, working)
 
     def bundle(self, name: str) -> tuple[Endpoint, Bundle]:
         """An endpoint and the bundle of the version behind it, every byte verified; see `Deployer.status`."""

@@ -19,20 +19,20 @@ def counted(cluster: Cluster, name: str, version: Version) -> Seen:
     return seen(_expositions(cluster, workload(name, version)))
 
 
-def judged(cluster: Cluster, record: ClusterRecord) -> dict[str, str]:
-    """The challengers that broke the plan's guard, and how."""
+def judged(cluster: Cluster, record: ClusterRecord) -> tuple[dict[str, str], dict[str, int]]:
+    """The challengers that broke the plan's guard, and how; and what each was asked."""
     endpoint = record.endpoint
     guard = endpoint.plan.guard if endpoint.plan else None
     if guard is None:
-        return {}
+        return {}, {}
     champion = counted(cluster, endpoint.name, endpoint.current).since(record.baseline)
-    found = {}
+    breaches, requests = {}, {}
     for version in endpoint.beside:
-        reason = _absent(cluster, workload(endpoint.name, version))
-        reason = reason or verdict(counted(cluster, endpoint.name, version), champion, guard)
-        if reason:
-            found[version.version] = reason
-    return found
+        found = counted(cluster, endpoint.name, version)
+        requests[version.version] = found.requests
+        if reason := _absent(cluster, workload(endpoint.name, version)) or verdict(found, champion, guard):
+            breaches[version.version] = reason
+    return breaches, requests
 
 
 def _absent(cluster: Cluster, of: str) -> str:

@@ -75,9 +75,9 @@ class LocalDeployer:
         ready, answer = client.health(Address(_local(record.host), record.port))
         confirmed = process.acknowledgements(folder)
         workers = tuple(sorted(int(worker["pid"]) for worker in confirmed))
-        withdrawn = {version: reason for worker in confirmed for version, reason in worker["withdrawn"].items()}
+        breaches = {version: reason for worker in confirmed for version, reason in worker["withdrawn"].items()}
         detail = "" if ready else str(answer.get("detail"))
-        return Status(record.endpoint, ready, detail, answer.get("version"), workers, withdrawn)
+        return Status(record.endpoint, ready, detail, answer.get("version"), workers, breaches)
 
     def bundle(self, name: str) -> tuple[Endpoint, Bundle]:
         """An endpoint and the bundle of the version behind it, every byte verified; see `Deployer.status`."""

@@ -29,6 +29,7 @@ from tests.served import free_port, listens, until
 
 pytestmark = pytest.mark.cluster
 JOURNEY = 900
+CANARY = ("--stack", "minikube", "--strategy", "canary", "--share", "10", "--seconds")
 NAME, BUNDLE = "heart_disease", ROOT / "models" / "heart_disease"
 
 
@@ -191,6 +192,39 @@ def test_a_changed_step_reaches_a_pod_without_a_new_image(cluster: Cluster, jour
         done = cluster.run("train", "--stack", "minikube", "--json")
     assert done.returncode == 0, done.stderr[-4000:]
     assert json.loads(done.stdout)["promotion"]["digest"] == journey["promotion"]["digest"]
+
+
+def test_a_canary_and_the_way_back(cluster: Cluster, journey: Any) -> None:
+    first, training = journey["promotion"]["version"], "configs/training.yaml"
+    with cluster.project.restored(training):
+        cluster.project.edit(training, "false_negative: 2\n", "false_negative: 9\n")  # another threshold
+        second = cluster.json("train", "--stack", "minikube")["promotion"]["version"]
+    done = cluster.run("deploy", *CANARY, "3", "--json")
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert json.loads(done.stdout)["endpoint"]["version"] == second != first
+    share = f"canary: {first} 90 %, {second} 10 %"
+    assert share in done.stderr
+    assert "was not judged, 0 of the 50 requests came" in done.stderr.partition(share)[2]
+    assert cluster.json("rollback")["version"] == first
+    assert post(f"{journey['endpoint']['url']}/predict", journey["endpoint"]["example"])["version"] == first
+
+
+def test_ctrl_c_in_a_canary_takes_it_back(cluster: Cluster, journey: Any) -> None:
+    """The rollout is at work in a pod, which has to be told."""
+
+    def status() -> Any:
+        return cluster.json("status")["endpoints"][0]
+
+    command = ["env", "--default-signal=INT", sys.executable, "run.py", "deploy", *CANARY, "600"]
+    where: dict[str, Any] = {"cwd": cluster.project.root, "env": cluster.environment, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, **where) as rollout:
+        try:
+            until(lambda: status()["plan"] is not None or rollout.poll() is not None, seconds=180)
+        finally:
+            rollout.send_signal(signal.SIGINT)
+        assert rollout.wait(timeout=120) == 130
+    found = status()
+    assert (found["version"], found["plan"], found["beside"]) == (journey["promotion"]["version"], None, [])
 
 
 def test_down_leaves_no_pod(cluster: Cluster, journey: Any) -> None:

@@ -94,8 +94,19 @@ def test_a_shadow_that_fails_changes_no_answer(trial: Trial) -> None:
     with trial.load(age=77) as found:
         roll_out(trial.deployer, trial.made["failing"], "v2", settings("shadow"))
         found.more(400)
-        until(lambda: "v2" in trial.deployer.status(NAME).withdrawn)
+        until(lambda: "v2" in trial.deployer.status(NAME).breaches)
     assert (found.failures, found.refused, set(found.versions)) == ([], [], {"v1"})
+
+
+def test_a_variant_that_fails_does_not_stay(trial: Trial) -> None:
+    with trial.load(age=77) as found:
+        with pytest.raises(Refused, match=r"requests failed, at most 2\.0% may; v1 serves"):
+            roll_out(trial.deployer, trial.made["failing"], "v2", settings("ab", seconds=60))
+        hurt = len(found.failures)
+        found.more(400)
+    assert len(found.failures) == hurt > 0
+    endpoint = trial.deployer.status(NAME).endpoint
+    assert (endpoint.current.version, endpoint.beside, endpoint.plan) == ("v1", (), None)
 
 
 def test_in_an_ab_test_the_first_answer_names_the_variant_and_the_name_is_kept(trial: Trial) -> None:

@@ -418,7 +418,7 @@ def test_what_the_server_noted_of_its_plans_ends_with_the_endpoint(
     deployer.down(NAME)
     deploy(deployer, made, "1")
     deployer.deploy(made["2"], "2", TrafficPlan(Mode.CANARY, {"1": 50, "2": 50}))
-    assert deployer.status(NAME).withdrawn == {}
+    assert deployer.status(NAME).breaches == {}
 
 
 def test_another_contract_needs_the_endpoint_taken_down_first(

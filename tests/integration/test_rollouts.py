@@ -157,6 +157,24 @@ def test_an_ab_test_and_a_shadow_stay_until_they_are_ended(
     assert (ended.current.version, ended.beside, ended.plan) == ("v1", (), None)
 
 
+def test_another_share_of_an_ab_test_leaves_it_one(deployer: LocalDeployer, made: dict[str, Path]) -> None:
+    for share in (60, 20):
+        endpoint = roll_out(deployer, made["v2"], "v2", settings("ab").model_copy(update={"shares": [share]}))
+        assert endpoint.current.version == "v1"
+        assert endpoint.plan is not None
+        assert endpoint.plan.weights == {"v1": 100 - share, "v2": share}
+
+
+def test_a_variant_that_breaks_its_guard_while_it_is_watched_does_not_stay(
+    deployer: LocalDeployer, made: dict[str, Path]
+) -> None:
+    guarded = settings("ab", slow_seconds=1e-9, requests=5).model_copy(update={"seconds": 30.0})
+    with asked(deployer), pytest.raises(Refused, match="v2 was rolled back: 5 of 5 requests took over"):
+        roll_out(deployer, made["v2"], "v2", guarded)
+    endpoint = deployer.status(NAME).endpoint
+    assert (endpoint.current.version, endpoint.beside, endpoint.plan) == ("v1", (), None)
+
+
 def test_a_killed_canary_goes_on_where_it_was(deployer: LocalDeployer, made: dict[str, Path]) -> None:
     plans = list(settings("canary").plans("v1", "v2"))
     deployer.deploy(made["v2"], "v2", plans[1])

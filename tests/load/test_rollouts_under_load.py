@@ -135,7 +135,7 @@ def test_a_plan_and_what_was_withdrawn_outlive_the_server(deployer: LocalDeploye
     assert plan.mode is Mode.AB
     deployer.deploy(made["failing"], "v2", plan)
     with load(deployer.port, {"age": 77}):
-        until(lambda: deployer.status(NAME).withdrawn.keys() == {"v2"})
+        until(lambda: deployer.status(NAME).breaches.keys() == {"v2"})
     server = process.running(deployer.directory / NAME)
     assert server is not None
     psutil.Process(server.pid).kill()
@@ -145,7 +145,7 @@ def test_a_plan_and_what_was_withdrawn_outlive_the_server(deployer: LocalDeploye
     until(lambda: len(deployer.status(NAME).workers) == 2)
     status = deployer.status(NAME)
     assert status.endpoint.plan == plan
-    assert re.fullmatch(BROKEN, status.withdrawn["v2"])
+    assert re.fullmatch(BROKEN, status.breaches["v2"])
     with load(deployer.port, {"age": 77}) as found:
         found.more(40)
     assert (found.failures, set(found.versions)) == ([], {"v1"})

@@ -42,9 +42,7 @@ def test_an_empty_name_is_not_the_worked_example(command: str, capfd: pytest.Cap
             "ab takes 1 share; --strategy canary",
             id="A/B",
         ),
-        pytest.param(
-            ["deploy", "--strategy", "replace", "--seconds", "5"], "replace is not watched step by step", id="replace"
-        ),
+        pytest.param(["deploy", "--strategy", "replace", "--seconds", "5"], "replace is not watched", id="replace"),
     ],
 )
 def test_one_line_and_the_way_to_help(

@@ -65,6 +65,7 @@ class Watched:
     """What stands beside v1, and whether it answers."""
     plans: list[TrafficPlan] = field(default_factory=list)
     undone: list[str] = field(default_factory=list)
+    requests: dict[str, int] = field(default_factory=dict)
 
     def endpoints(self) -> list[str]:
         return [NAME]
@@ -72,7 +73,8 @@ class Watched:
     def status(self, name: str) -> Status:
         beside, ready = ("", True) if not self.plans else self.seen.pop(0) if len(self.seen) > 1 else self.seen[0]
         tried = (Version(beside, "b", ""),) if beside else ()
-        return Status(Endpoint(name, "http://h", Version("v1", "a", ""), (), "local", beside=tried), ready, "no answer")
+        endpoint = Endpoint(name, "http://h", Version("v1", "a", ""), (), "local", beside=tried)
+        return Status(endpoint, ready, "no answer", requests=self.requests)
 
     def deploy(self, bundle: Path, version: str, plan: TrafficPlan) -> Endpoint:
         self.plans.append(plan)
@@ -96,6 +98,24 @@ def test_one_late_answer_ends_no_rollout(tmp_path: Path) -> None:
     deployer: Any = Watched([("v2", False), ("v2", True)])
     roll_out(deployer, tmp_path, "v2", CANARY)
     assert [plan.mode.value for plan in deployer.plans] == ["canary", "replace"]
+
+
+@pytest.mark.parametrize(
+    ("requests", "said"),
+    [
+        pytest.param({"v2": 4}, ["v2 was not judged, 4 of the 5 requests came that its guard wants"], id="too few"),
+        pytest.param({"v2": 5}, [], id="enough"),
+        pytest.param({}, [], id="not counted"),
+    ],
+)
+def test_a_step_with_too_few_requests_is_said_to_be_unjudged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, requests: dict[str, int], said: list[str]
+) -> None:
+    heart_bundle(tmp_path)
+    deployer: Any = Watched([("v2", True)], requests=requests)
+    with caplog.at_level("INFO", "deployers.rollout"):
+        roll_out(deployer, tmp_path, "v2", CANARY)
+    assert caplog.messages == ["heart_disease canary: v1 90 %, v2 10 %", *(f"heart_disease canary: {s}" for s in said)]
 
 
 def test_an_endpoint_that_stays_silent_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
