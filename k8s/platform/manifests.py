@@ -21,10 +21,9 @@ INGRESS = "tabular-zenml/ingress"
 """Label of namespaces whose pods may ask endpoints, as the policies of the deployers say it."""
 NEEDED = {
     "the Gateway API": ("crd", "httproutes.gateway.networking.k8s.io"),
-    "Seldon Core": ("crd", "seldondeployments.machinelearning.seldon.io"),
     "metrics of pods": ("apiservice", "v1beta1.metrics.k8s.io"),
 }
-"""What others release and people install once for all that runs in a cluster."""
+"""What others release and people install once for all that runs in a cluster, whatever the deployer."""
 
 
 def rendered(settings: Settings) -> str:

@@ -230,3 +230,17 @@ def test_ctrl_c_in_a_canary_takes_it_back(cluster: Cluster, journey: Any) -> Non
 def test_down_leaves_no_pod(cluster: Cluster, journey: Any) -> None:
     assert cluster.json("down", "--stack", "minikube")["stopped"] == [NAME]
     assert json.loads(kubectl("get", "pods", "-n", MODELS, "-l", "tabular-zenml/endpoint", "-o", "json"))["items"] == []
+
+
+def test_the_other_deployer_serves_the_same(cluster: Cluster, journey: Any) -> None:
+    """As docs/endpoints.md says to change it, and with the rights of the account that steps have."""
+    file, seldon = "stacks/minikube.yaml", "name: minikube\n      type: model_deployer\n      flavor: tabular_seldon"
+    with cluster.project.restored(file):
+        cluster.project.edit(file, seldon, seldon.replace("minikube", "plain").replace("seldon", "kubernetes"))
+        cluster.json("stack", "apply", "minikube")
+        found = cluster.json("deploy", "--stack", "minikube")
+        status = cluster.json("status")["endpoints"][0]
+        assert (found["endpoint"]["url"], status["backend"]) == (journey["endpoint"]["url"], "kubernetes")
+        assert found["prediction"]["probability"] == pytest.approx(journey["prediction"]["probability"], abs=1e-12)
+        cluster.json("down")
+    cluster.json("stack", "apply", "minikube")
