@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from project.paths import ROOT
 from tabular.contract import load_contract
 from tabular.sites import SITE, read_sites
 from tests.cluster.conftest import Done, kubectl
-from tests.cluster.endpoints import key
+from tests.cluster.endpoints import key, post
 from tests.integration.project_copy import Project
 from tests.served import free_port, listens, until
 
@@ -75,13 +74,6 @@ def rows() -> list[dict[str, Any]]:
     return sent
 
 
-def post(url: str, body: object) -> Any:
-    headers = {"Content-Type": "application/json", "X-API-Key": key()}
-    request = urllib.request.Request(url, json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
-
-
 def probabilities(answers: Sequence[Mapping[str, Any]]) -> list[float]:
     return [each["probability"] for each in answers]
 
@@ -98,16 +90,17 @@ def test_every_prediction_is_the_laptop_s(journey: Any, rows: list[dict[str, Any
     local = LocalDeployer(tmp_path / "endpoints", port=free_port())
     local.deploy(BUNDLE, "v1", TrafficPlan.replace("v1"))
     try:
-        here = post(f"http://127.0.0.1:{local.port}/predict", rows)
+        here = post(f"http://127.0.0.1:{local.port}/predict", rows, {}).json
     finally:
         local.down(NAME)
-    there = post(f"{journey['endpoint']['url']}/predict", rows)
+    url, keyed = journey["endpoint"]["url"], {"X-API-Key": key()}
+    there = post(f"{url}/predict", rows, keyed).json
     assert len(here) == len(rows) == 920
     assert probabilities(there) == probabilities(here)
     assert [each["label"] for each in there] == [each["label"] for each in here]
     names = list(rows[0])
     body = {"data": {"names": names, "ndarray": [[row[name] for name in names] for row in rows]}}
-    seldon = post(f"{journey['endpoint']['url']}/api/v1.0/predictions", body)["data"]
+    seldon = post(f"{url}/api/v1.0/predictions", body, keyed).json["data"]
     assert [row[-1] for row in seldon["ndarray"]] == pytest.approx(probabilities(here), abs=1e-12)
 
 
@@ -136,7 +129,7 @@ def test_a_way_past_the_gateway_is_open_until_ctrl_c(cluster: Cluster, journey: 
     with subprocess.Popen([*command, "--forward", str(port)], **where) as way:
         try:
             until(lambda: listens(port), seconds=60)
-            found = post(f"http://127.0.0.1:{port}/predict", journey["endpoint"]["example"])
+            found = post(f"http://127.0.0.1:{port}/predict", journey["endpoint"]["example"], {"X-API-Key": key()}).json
         finally:
             way.send_signal(signal.SIGINT)
         assert way.wait(timeout=30) == 130
@@ -157,7 +150,7 @@ def test_on_a_terminal_a_way_past_a_gateway_that_does_not_answer_opens_by_itself
                 url = re.match(r"http://127\.0\.0\.1:(\d+)", os.read(terminal, 1000).decode())
                 assert url is not None
                 until(lambda: listens(int(url[1])), seconds=60)
-                found = post(f"{url[0]}/predict", journey["endpoint"]["example"])
+                found = post(f"{url[0]}/predict", journey["endpoint"]["example"], {"X-API-Key": key()}).json
             finally:
                 way.send_signal(signal.SIGINT)
             assert way.wait(timeout=30) == 130

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
 import signal
 import subprocess
 import sys
 from collections import Counter
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -18,7 +15,7 @@ from deployers.traffic import Mode
 from k8s.platform.settings import Settings
 from project.errors import Refused
 from project.paths import ROOT
-from tests.cluster.endpoints import NAME, Trial, key, settings
+from tests.cluster.endpoints import NAME, Trial, key, post, settings
 from tests.served import until
 from tests.serving_bundle import ROW
 
@@ -109,15 +106,9 @@ def test_in_an_ab_test_the_first_answer_names_the_variant_and_the_name_is_kept(t
 
 def variant(trial: Trial, wanted: str = "") -> tuple[str | None, str]:
     """What an answer's header says of its version, and what its body does."""
-    parts = urlsplit(trial.deployer.target.endpoint_url(NAME))
-    connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=10)
-    headers = {"Content-Type": "application/json", "X-API-Key": key(), **({"X-Variant": wanted} if wanted else {})}
-    try:
-        connection.request("POST", f"{parts.path}/predict", json.dumps(ROW), headers)
-        response = connection.getresponse()
-        return response.getheader("X-Variant"), str(json.loads(response.read())["version"])
-    finally:
-        connection.close()
+    url = f"{trial.deployer.target.endpoint_url(NAME)}/predict"
+    answer = post(url, ROW, {"X-API-Key": key(), **({"X-Variant": wanted} if wanted else {})})
+    return answer.headers.get("x-variant"), str(answer.json["version"])
 
 
 def began(trial: Trial, how: RolloutSettings, interrupt: signal.Signals) -> subprocess.Popen[bytes]:
