@@ -10,12 +10,15 @@ from collections import Counter
 
 import pytest
 
+from deployers.kubernetes import judging
+from deployers.kubernetes.cluster import Cluster
+from deployers.kubernetes.endpoint_record import ClusterRecord
 from deployers.rollout import RolloutSettings, roll_out
 from deployers.traffic import Mode
 from k8s.platform.settings import Settings
 from project.errors import Refused
 from project.paths import ROOT
-from tests.cluster.endpoints import NAME, Trial, key, post, settings
+from tests.cluster.endpoints import GUARD, NAME, RATE, Trial, key, post, settings
 from tests.served import until
 from tests.serving_bundle import ROW
 
@@ -23,6 +26,9 @@ pytestmark = pytest.mark.cluster
 CLIENT = """
 import json, signal, sys
 from pathlib import Path
+from deployers.kubernetes import judging
+from deployers.kubernetes.cluster import Cluster
+from deployers.kubernetes.endpoint_record import ClusterRecord
 from deployers.rollout import RolloutSettings, roll_out
 from k8s.platform.settings import settings
 from tests.cluster.endpoints import BACKENDS, target_of
@@ -68,20 +74,40 @@ def test_blue_keeps_its_pods_for_the_way_back(trial: Trial) -> None:
     ],
 )
 def test_a_canary_that_goes_bad_is_rolled_back_by_itself(
-    trial: Trial, bundle: str, guard: dict[str, float], reason: str
+    trial: Trial, bundle: str, guard: dict[str, float], reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    judged, looks = judging.judged, list[tuple[int, int, bool]]()
+    how = settings("canary", seconds=60, guard=guard)
     with trial.load(age=77) as found:
+
+        def counted() -> tuple[int, int]:
+            """Requests so far, and those of them that the challenger answered or failed."""
+            return found.count, found.versions["v2"] + len(found.failures)
+
+        def look(cluster: Cluster, record: ClusterRecord) -> dict[str, str]:
+            before, said = counted(), judged(cluster, record)
+            if record.endpoint.plan is not None:
+                looks.append((*before, bool(said)))
+            return said
+
+        monkeypatch.setattr(judging, "judged", look)
         with pytest.raises(Refused) as refusal:
-            roll_out(trial.deployer, trial.made[bundle], "v2", settings("canary", seconds=60, guard=guard))
-        hurt = len(found.failures)
+            roll_out(trial.deployer, trial.made[bundle], "v2", how)
+        passed, hit = counted()
         found.more(400)
+    assert counted()[1] == hit  # none after it
     assert reason in refusal.value.cause
     assert refusal.value.cause.endswith("v1 serves")
-    assert len(found.failures) == hurt  # none after it
     assert found.refused == []
     assert all("500" in failure for failure in found.failures)
     assert bool(found.failures) == (bundle == "failing")
-    assert found.versions["v1"] > 5 * (found.versions["v2"] + hurt)  # no more than its weight explains
+    # The first look that finds enough requests is the last: pods have counted all that a client has an answer to.
+    assert all(said or of_challenger < GUARD["requests"] for _, of_challenger, said in looks)
+    # Its share of what passed; the guard's minimum is five standard deviations of a thousand draws.
+    (began, had, _), share = looks[0], how.shares[0]
+    assert hit - had <= share / 100 * (passed - began) + GUARD["requests"]
+    # Ten seconds of its share, where a look and the way back take two; nobody looking lets a minute's pass.
+    assert hit <= GUARD["requests"] + share / 100 * RATE * 10
     endpoint = trial.deployer.status(NAME).endpoint
     assert (endpoint.current.version, endpoint.plan) == ("v1", None)
     assert (endpoint.previous[0].version, endpoint.previous[0].withdrawn) == ("v2", True)
