@@ -10,8 +10,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -19,10 +21,12 @@ from deployers import TrafficPlan
 from deployers.local import LocalDeployer
 from k8s.platform.settings import MODELS
 from project.paths import ROOT
+from project.strict_yaml import read_yaml
 from tabular.contract import load_contract
 from tabular.sites import SITE, read_sites
+from tabular.training_config import TrainingConfig
 from tests.cluster.conftest import Done, kubectl
-from tests.cluster.endpoints import key, post
+from tests.cluster.endpoints import key, objects, post
 from tests.integration.project_copy import Project
 from tests.served import free_port, listens, until
 
@@ -61,7 +65,7 @@ def cluster(variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="module")
 def journey(cluster: Cluster) -> Any:
-    return cluster.json("--stack", "minikube")
+    return cluster.json("--stack", "minikube", "--no-cache")  # also where an earlier journey has left a cache
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +78,11 @@ def rows() -> list[dict[str, Any]]:
     return sent
 
 
+def newest(step: str) -> Any:
+    """The last pod of a step."""
+    return max(objects("pods", f"step_name={step}"), key=lambda pod: pod["metadata"]["creationTimestamp"])
+
+
 def probabilities(answers: Sequence[Mapping[str, Any]]) -> list[float]:
     return [each["probability"] for each in answers]
 
@@ -83,6 +92,18 @@ def test_it_makes_the_bundle_a_laptop_makes(journey: Any) -> None:
     assert journey["promotion"]["digest"] == journey["endpoint"]["digest"] == reference
     assert journey["prediction"]["version"] == journey["promotion"]["version"]
     assert [report["outcome"] for report in journey["drift"]] == ["retrain"]
+
+
+def test_candidates_are_scored_in_pods_of_their_own_side_by_side(cluster: Cluster, journey: Any) -> None:
+    """Some of them: a small node has no room for all at once."""
+    config = read_yaml(cluster.project.root / "configs" / "training.yaml", TrainingConfig)
+    run = newest("split_rows")["metadata"]["labels"]["run_id"]
+    pods = {pod["metadata"]["labels"]["step_name"]: pod for pod in objects("pods", f"run_id={run},step_name")}
+    scoring = {name: pod for name, pod in pods.items() if name.startswith("score_")}
+    assert scoring.keys() == {f"score_{name}" for name, _, _ in config.taking_part("quick")}
+    ended = [each["state"]["terminated"] for pod in scoring.values() for each in pod["status"]["containerStatuses"]]
+    worked = sorted((each["startedAt"], each["finishedAt"]) for each in ended)
+    assert any(begun < finished for (_, finished), (begun, _) in pairwise(worked)), worked
 
 
 def test_every_prediction_is_the_laptop_s(journey: Any, rows: list[dict[str, Any]], tmp_path: Path) -> None:
@@ -178,14 +199,23 @@ def test_after_zenml_stack_set_the_plain_command_uses_the_stack(cluster: Cluster
 
 
 def test_a_changed_step_reaches_a_pod_without_a_new_image(cluster: Cluster, journey: Any) -> None:
+    before, said = newest("split_rows"), f"the split of {uuid4()}"  # not one that the cache knows
     with cluster.project.restored("tabular/splitting.py"):
         edited = "    from sklearn.model_selection import train_test_split\n"
-        cluster.project.edit("tabular/splitting.py", edited, f'    print("the edited split")\n{edited}')
-        done = cluster.run("train", "--stack", "minikube", "--json")
-    assert done.returncode == 0, done.stderr[-4000:]
-    assert json.loads(done.stdout)["promotion"]["digest"] == journey["promotion"]["digest"]
+        cluster.project.edit("tabular/splitting.py", edited, f'    print("{said}")\n{edited}')
+        found = cluster.json("train", "--stack", "minikube")
+    assert found["promotion"]["digest"] == journey["promotion"]["digest"]
+    after = newest("split_rows")
+    assert said in kubectl("logs", after["metadata"]["name"], "--namespace", MODELS)
+    assert image(after) == image(before)
+
+
+def image(pod: Any) -> tuple[str, str]:
+    """The image of a pod, by name and by content."""
+    (container,) = pod["status"]["containerStatuses"]
+    return container["image"], container["imageID"]
 
 
 def test_down_leaves_no_pod(cluster: Cluster, journey: Any) -> None:
     assert cluster.json("down", "--stack", "minikube")["stopped"] == [NAME]
-    assert json.loads(kubectl("get", "pods", "-n", MODELS, "-l", "tabular-zenml/endpoint", "-o", "json"))["items"] == []
+    assert objects("pods", "tabular-zenml/endpoint") == []
