@@ -157,13 +157,15 @@ def _reasons(deployment: str) -> Iterator[str]:
 
 
 def remove(seconds: float = 300) -> str:
-    """Delete the namespaces with all that is in them, and wait until they and their volumes are gone.
+    """Delete the namespaces with all that is in them, and our label of others; wait until volumes are gone too.
 
     Returns:
         What is left: nothing, or the volumes that the cluster's storage class keeps.
     """
     file = OVERLAYS.parent / "base" / "namespaces.yaml"
     kubectl("delete", "--ignore-not-found", "--filename", str(file), f"--timeout={seconds:.0f}s", seconds=seconds + 10)
+    for namespace in listed("namespaces", f"--selector={INGRESS}"):
+        kubectl("label", "namespace", namespace["metadata"]["name"], f"{INGRESS}-")
     end = time.monotonic() + 60
     while (kept := _volumes()) and time.monotonic() < end:
         time.sleep(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
@@ -17,11 +18,14 @@ from deployers.kubernetes.deployer import ClusterDeployer
 from deployers.rollout import RolloutSettings
 from deployers.seldon import seldon_deployer
 from deployers.traffic import TrafficPlan
+from k8s.platform import credentials
+from k8s.platform.programs import listed
 from k8s.platform.settings import MODELS, Settings
 from project.images import image_name
 from tests.broken_bundles import failing, slow
 from tests.cluster.conftest import kubectl
 from tests.load.load import Load, asking
+from tests.served import PATIENCE, Answer
 from tests.serving_bundle import ROW, heart_bundle
 
 NAME, DASHED = "rollout_trial", "rollout-trial"
@@ -103,9 +107,19 @@ def settings(
 
 def key() -> str:
     """The clients' key."""
-    import base64
+    return credentials.known("tabular-keys", MODELS)["key"]
 
-    return base64.b64decode(read("secret", "tabular-keys")["data"]["key"]).decode()
+
+def post(url: str, body: object, headers: Mapping[str, str]) -> Answer:
+    """One request on a connection of its own, and whatever comes back."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=PATIENCE)
+    try:
+        connection.request("POST", parts.path, json.dumps(body), {"Content-Type": "application/json", **headers})
+        response = connection.getresponse()
+        return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+    finally:
+        connection.close()
 
 
 def read(kind: str, name: str) -> Any:
@@ -114,9 +128,8 @@ def read(kind: str, name: str) -> Any:
 
 
 def objects(kind: str, selector: str = f"tabular-zenml/endpoint={DASHED}") -> list[Any]:
-    """Objects of a kind that are the endpoint's."""
-    listed = kubectl("get", kind, "--namespace", MODELS, "--selector", selector, "--output", "json")
-    return list(json.loads(listed)["items"])
+    """Objects of a kind that are the endpoint's, or have other labels, with who wrote which of their fields."""
+    return listed(kind, "--namespace", MODELS, "--selector", selector, "--show-managed-fields")
 
 
 def copied(bundle: Path, folder: Path) -> Path:

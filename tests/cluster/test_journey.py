@@ -9,10 +9,11 @@ import re
 import signal
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -20,10 +21,12 @@ from deployers import TrafficPlan
 from deployers.local import LocalDeployer
 from k8s.platform.settings import MODELS
 from project.paths import ROOT
+from project.strict_yaml import read_yaml
 from tabular.contract import load_contract
 from tabular.sites import SITE, read_sites
+from tabular.training_config import TrainingConfig
 from tests.cluster.conftest import Done, kubectl
-from tests.cluster.endpoints import key
+from tests.cluster.endpoints import key, objects, post
 from tests.integration.project_copy import Project
 from tests.served import free_port, listens, until
 
@@ -63,7 +66,7 @@ def cluster(variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="module")
 def journey(cluster: Cluster) -> Any:
-    return cluster.json("--stack", "minikube")
+    return cluster.json("--stack", "minikube", "--no-cache")  # also where an earlier journey has left a cache
 
 
 @pytest.fixture(scope="module")
@@ -76,11 +79,9 @@ def rows() -> list[dict[str, Any]]:
     return sent
 
 
-def post(url: str, body: object) -> Any:
-    headers = {"Content-Type": "application/json", "X-API-Key": key()}
-    request = urllib.request.Request(url, json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
+def newest(step: str) -> Any:
+    """The last pod of a step."""
+    return max(objects("pods", f"step_name={step}"), key=lambda pod: pod["metadata"]["creationTimestamp"])
 
 
 def probabilities(answers: Sequence[Mapping[str, Any]]) -> list[float]:
@@ -94,21 +95,34 @@ def test_it_makes_the_bundle_a_laptop_makes(journey: Any) -> None:
     assert [report["outcome"] for report in journey["drift"]] == ["retrain"]
 
 
+def test_candidates_are_scored_in_pods_of_their_own_side_by_side(cluster: Cluster, journey: Any) -> None:
+    """Some of them: a small node has no room for all at once."""
+    config = read_yaml(cluster.project.root / "configs" / "training.yaml", TrainingConfig)
+    run = newest("split_rows")["metadata"]["labels"]["run_id"]
+    pods = {pod["metadata"]["labels"]["step_name"]: pod for pod in objects("pods", f"run_id={run},step_name")}
+    scoring = {name: pod for name, pod in pods.items() if name.startswith("score_")}
+    assert scoring.keys() == {f"score_{name}" for name, _, _ in config.taking_part("quick")}
+    ended = [each["state"]["terminated"] for pod in scoring.values() for each in pod["status"]["containerStatuses"]]
+    worked = sorted((each["startedAt"], each["finishedAt"]) for each in ended)
+    assert any(begun < finished for (_, finished), (begun, _) in pairwise(worked)), worked
+
+
 def test_every_prediction_is_the_laptop_s(journey: Any, rows: list[dict[str, Any]], tmp_path: Path) -> None:
     """Through the gateway, in our own words and in Seldon's, against a local server of the committed bundle."""
     local = LocalDeployer(tmp_path / "endpoints", port=free_port())
     local.deploy(BUNDLE, "v1", TrafficPlan.replace("v1"))
     try:
-        here = post(f"http://127.0.0.1:{local.port}/predict", rows)
+        here = post(f"http://127.0.0.1:{local.port}/predict", rows, {}).json
     finally:
         local.down(NAME)
-    there = post(f"{journey['endpoint']['url']}/predict", rows)
+    url, keyed = journey["endpoint"]["url"], {"X-API-Key": key()}
+    there = post(f"{url}/predict", rows, keyed).json
     assert len(here) == len(rows) == 920
     assert probabilities(there) == probabilities(here)
     assert [each["label"] for each in there] == [each["label"] for each in here]
     names = list(rows[0])
     body = {"data": {"names": names, "ndarray": [[row[name] for name in names] for row in rows]}}
-    seldon = post(f"{journey['endpoint']['url']}/api/v1.0/predictions", body)["data"]
+    seldon = post(f"{url}/api/v1.0/predictions", body, keyed).json["data"]
     assert [row[-1] for row in seldon["ndarray"]] == pytest.approx(probabilities(here), abs=1e-12)
 
 
@@ -137,7 +151,7 @@ def test_a_way_past_the_gateway_is_open_until_ctrl_c(cluster: Cluster, journey: 
     with subprocess.Popen([*command, "--forward", str(port)], **where) as way:
         try:
             until(lambda: listens(port), seconds=60)
-            found = post(f"http://127.0.0.1:{port}/predict", journey["endpoint"]["example"])
+            found = post(f"http://127.0.0.1:{port}/predict", journey["endpoint"]["example"], {"X-API-Key": key()}).json
         finally:
             way.send_signal(signal.SIGINT)
         assert way.wait(timeout=30) == 130
@@ -158,7 +172,7 @@ def test_on_a_terminal_a_way_past_a_gateway_that_does_not_answer_opens_by_itself
                 url = re.match(r"http://127\.0\.0\.1:(\d+)", os.read(terminal, 1000).decode())
                 assert url is not None
                 until(lambda: listens(int(url[1])), seconds=60)
-                found = post(f"{url[0]}/predict", journey["endpoint"]["example"])
+                found = post(f"{url[0]}/predict", journey["endpoint"]["example"], {"X-API-Key": key()}).json
             finally:
                 way.send_signal(signal.SIGINT)
             assert way.wait(timeout=30) == 130
@@ -186,12 +200,21 @@ def test_after_zenml_stack_set_the_plain_command_uses_the_stack(cluster: Cluster
 
 
 def test_a_changed_step_reaches_a_pod_without_a_new_image(cluster: Cluster, journey: Any) -> None:
+    before, said = newest("split_rows"), f"the split of {uuid4()}"  # not one that the cache knows
     with cluster.project.restored("tabular/splitting.py"):
         edited = "    from sklearn.model_selection import train_test_split\n"
-        cluster.project.edit("tabular/splitting.py", edited, f'    print("the edited split")\n{edited}')
-        done = cluster.run("train", "--stack", "minikube", "--json")
-    assert done.returncode == 0, done.stderr[-4000:]
-    assert json.loads(done.stdout)["promotion"]["digest"] == journey["promotion"]["digest"]
+        cluster.project.edit("tabular/splitting.py", edited, f'    print("{said}")\n{edited}')
+        found = cluster.json("train", "--stack", "minikube")
+    assert found["promotion"]["digest"] == journey["promotion"]["digest"]
+    after = newest("split_rows")
+    assert said in kubectl("logs", after["metadata"]["name"], "--namespace", MODELS)
+    assert image(after) == image(before)
+
+
+def image(pod: Any) -> tuple[str, str]:
+    """The image of a pod, by name and by content."""
+    (container,) = pod["status"]["containerStatuses"]
+    return container["image"], container["imageID"]
 
 
 def test_a_canary_and_the_way_back(cluster: Cluster, journey: Any) -> None:
@@ -229,7 +252,7 @@ def test_ctrl_c_in_a_canary_takes_it_back(cluster: Cluster, journey: Any) -> Non
 
 def test_down_leaves_no_pod(cluster: Cluster, journey: Any) -> None:
     assert cluster.json("down", "--stack", "minikube")["stopped"] == [NAME]
-    assert json.loads(kubectl("get", "pods", "-n", MODELS, "-l", "tabular-zenml/endpoint", "-o", "json"))["items"] == []
+    assert objects("pods", "tabular-zenml/endpoint") == []
 
 
 def test_the_other_deployer_serves_the_same(cluster: Cluster, journey: Any) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-import time
+from contextlib import suppress
 
 import pytest
 
 from k8s.platform.settings import SERVERS, Settings
 from stacks.probes import http_status
 from tests.cluster.conftest import kubectl, s3, said_by
+from tests.served import until
 
 pytestmark = pytest.mark.cluster
 KEPT = "tests/kept"
@@ -27,7 +28,13 @@ def test_what_the_servers_know_outlives_their_pods(
         kubectl("--namespace", SERVERS, "rollout", "status", f"deployment/{name}", f"--timeout={PATIENCE}s")
     login = f"{platform.urls['zenml']}/api/v1/login"
     key = {"grant_type": "zenml-api-key", "password": variables["MINIKUBE_ZENML_API_KEY"]}
-    answering(login, key)
+
+    def lets_us_in() -> bool:
+        with suppress(OSError):
+            return http_status(login, data=key) == 200
+        return False
+
+    until(lets_us_in, PATIENCE)
     assert store.get_object(Bucket=platform.bucket, Key=KEPT)["Body"].read() == b"kept"
     store.delete_object(Bucket=platform.bucket, Key=KEPT)
     again = said_by(sys.executable, "run.py", "stack", "apply", "minikube", environment=stack)
@@ -49,16 +56,3 @@ def test_the_doctor_says_which_server_is_down(platform: Settings, stack: dict[st
     assert [line.split()[1] for line in lines if line.startswith("FAIL")] == ["artifact_store"]
     (at,) = [number for number, line in enumerate(lines) if line.startswith("FAIL")]
     assert lines[at + 1].strip() == "fix: check the bucket, its address and the credentials"
-
-
-def answering(url: str, form: dict[str, str]) -> None:
-    """Wait until a server that has begun lets us in."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        try:
-            if http_status(url, data=form) == 200:
-                return
-        except OSError:
-            pass
-        time.sleep(1)
-    raise AssertionError(f"{url} lets nobody in")

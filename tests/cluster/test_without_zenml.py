@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import http.client
 import json
 import subprocess
 from collections.abc import Iterator
 
 import pytest
 
+from deployers.kubernetes.pods import is_ready
+from k8s.platform import credentials
+from k8s.platform.programs import listed
 from k8s.platform.settings import Settings
 from project.images import image_name
 from project.paths import ROOT
 from tests.cluster.conftest import kubectl
+from tests.cluster.endpoints import post
 from tests.served import HOST, REFERENCE, free_port, listens, until
 
 pytestmark = pytest.mark.cluster
@@ -45,37 +47,18 @@ def test_the_overlay_serves_the_reference_bundle_with_a_key_of_its_own(
     objects = built.replace("image: heart-model:dev", f"image: {image_name('serving', platform.registry)}")
     for _ in range(2):  # twice is as good as once
         kubectl("apply", "--namespace", namespace, "--filename", "-", stdin=objects)
-    until(lambda: _ready(namespace), seconds=120)
-    secret = json.loads(kubectl("get", "secret", "model-keys", "--namespace", namespace, "--output", "json"))
-    key, port = base64.b64decode(secret["data"]["key"]).decode(), free_port()
+    its_pods = ("pods", "--namespace", namespace, "--selector", LABEL)
+    until(lambda: any(map(is_ready, listed(*its_pods))), seconds=120)
+    key, port = credentials.known("model-keys", namespace)["key"], free_port()
     command = ["kubectl", "port-forward", "--namespace", namespace, "svc/model-service", f"{port}:80"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as forward:
         try:
             until(lambda: listens(port))
             example = json.loads((REFERENCE / "serving.json").read_bytes())["example"]
-            status, answer = _ask(port, example["row"], {"X-API-Key": key})
-            assert status == 200
-            assert answer["probability"] == pytest.approx(example["probabilities"][1], abs=1e-6)
-            assert _ask(port, example["row"], {})[0] == 401
+            url = f"http://{HOST}:{port}/predict"
+            answer = post(url, example["row"], {"X-API-Key": key})
+            assert answer.status == 200
+            assert answer.json["probability"] == pytest.approx(example["probabilities"][1], abs=1e-6)
+            assert post(url, example["row"], {}).status == 401
         finally:
             forward.terminate()
-
-
-def _ready(namespace: str) -> bool:
-    """Whether the Service has a pod to send requests to."""
-    listed = kubectl("get", "pods", "--namespace", namespace, "--selector", LABEL, "--output", "json")
-    return any(
-        condition["type"] == "Ready" and condition["status"] == "True"
-        for pod in json.loads(listed)["items"]
-        for condition in pod["status"].get("conditions", [])
-    )
-
-
-def _ask(port: int, row: object, headers: dict[str, str]) -> tuple[int, dict[str, float]]:
-    connection = http.client.HTTPConnection(HOST, port, timeout=30)
-    try:
-        connection.request("POST", "/predict", json.dumps(row), {"Content-Type": "application/json", **headers})
-        response = connection.getresponse()
-        return response.status, json.loads(response.read())
-    finally:
-        connection.close()

@@ -1,0 +1,134 @@
+"""The pods of a model as both backends' live objects have them, and what requests notice when one goes or comes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from deployers.kubernetes.pods import is_ready
+from k8s.platform.settings import MODELS
+from tests.cluster.conftest import kubectl
+from tests.cluster.endpoints import CLIENTS, DASHED, Trial, objects, read
+from tests.served import until
+
+pytestmark = pytest.mark.cluster
+APPLIED = ("services", "httproutes", "poddisruptionbudgets", "networkpolicies", "configmaps")
+APPLIED_BY = {"kubernetes": ("deployments", "horizontalpodautoscalers"), "seldon": ("seldondeployments",)}
+
+
+def test_pods_are_contained(trial: Trial) -> None:
+    assert len(trial.pods()) >= 2
+    for pod in trial.pods():
+        spec = pod["spec"]
+        assert spec["serviceAccountName"] == "tabular-serving"
+        assert not spec["automountServiceAccountToken"]
+        assert not spec["enableServiceLinks"]
+        (container,) = spec["containers"]
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+        assert "memory" in container["resources"]["limits"]
+        assert {volume["name"] for volume in spec["volumes"]} <= {"tmp", "keys", "seldon-podinfo"}
+    assert read("networkpolicy", DASHED)["spec"]["podSelector"]["matchLabels"] == {"tabular-zenml/endpoint": DASHED}
+
+
+def test_live_pods_are_probed_drained_and_spread(trial: Trial) -> None:
+    """Seldon's operator writes pods anew from what it is given, and has defaults of its own for each of these."""
+    assert len(trial.pods()) >= 2
+    for pod in trial.pods():
+        (container,) = pod["spec"]["containers"]
+        asked = [container[probe]["httpGet"] for probe in ("readinessProbe", "livenessProbe")]
+        assert [(each["path"], each["port"]) for each in asked] == [("/health/ready", "http"), ("/health/live", "http")]
+        assert container["readinessProbe"].items() >= {"periodSeconds": 1, "failureThreshold": 2}.items()
+        assert [port["containerPort"] for port in container["ports"] if port["name"] == "http"] == [8000]
+        assert container["lifecycle"] == {"preStop": {"exec": {"command": ["sleep", "5"]}}}
+        assert pod["spec"]["terminationGracePeriodSeconds"] == 30
+        spread = pod["spec"]["topologySpreadConstraints"]
+        assert {each["topologyKey"] for each in spread} == {"topology.kubernetes.io/zone", "kubernetes.io/hostname"}
+        siblings = {"tabular-zenml/workload": pod["metadata"]["labels"]["tabular-zenml/workload"]}
+        assert [each["labelSelector"]["matchLabels"] for each in spread] == [siblings, siblings]
+
+
+def test_what_we_apply_names_us_as_who_manages_it(trial: Trial) -> None:
+    for kind in (*APPLIED, *APPLIED_BY[trial.backend]):
+        fields = [each for of in objects(kind) for each in of["metadata"]["managedFields"]]
+        assert ("tabular-zenml", "Apply") in {(each["manager"], each["operation"]) for each in fields}, kind
+
+
+def test_a_pod_that_is_evicted_takes_no_request_with_it_and_the_budget_holds(trial: Trial) -> None:
+    names = [pod["metadata"]["name"] for pod in trial.pods()]
+    until(lambda: [each["status"].get("disruptionsAllowed") for each in objects("poddisruptionbudgets")] == [1])
+    with trial.load() as found:
+        with ThreadPoolExecutor() as at_once:
+            said = list(at_once.map(evicted, names))
+        until(lambda: sum(map(is_ready, trial.pods())) == 2)
+        found.more(200)
+    assert sorted("disruption budget" in each for each in said) == [False, True], said
+    assert found.failures == found.refused == []
+
+
+def evicted(pod: str) -> str:
+    """What is said to an eviction."""
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": MODELS}}
+    path = f"/api/v1/namespaces/{MODELS}/pods/{pod}/eviction"
+    try:
+        return kubectl("create", "--raw", path, "--filename", "-", stdin=json.dumps(body))
+    except AssertionError as refusal:
+        return str(refusal)
+
+
+def test_more_pods_fail_no_request(trial: Trial) -> None:
+    if trial.backend == "seldon":
+        pytest.skip("the number of pods of a predictor is fixed")
+    (autoscaler,) = objects("horizontalpodautoscalers")
+    name = autoscaler["metadata"]["name"]
+    busy = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 5}}
+    patch = json.dumps({"spec": {"metrics": [{"type": "Resource", "resource": busy}]}})
+    with trial.load() as found:
+        kubectl("patch", "hpa", name, "--namespace", MODELS, "--type", "merge", "--patch", patch)
+        until(lambda: sum(map(is_ready, trial.pods())) > 2, seconds=240)
+        found.more(400)
+    assert found.failures == found.refused == []
+    trial.replace("v1")  # the deployer leaves as many as the autoscaler made
+    assert read("deployment", name)["spec"]["replicas"] > 2
+
+
+def test_a_killed_pod_takes_only_what_was_in_flight(trial: Trial) -> None:
+    """Its server gets a SIGKILL, as for want of memory, and can not say goodbye to anybody."""
+    victim = trial.pods()[0]
+    name, node = victim["metadata"]["name"], victim["status"]["hostIP"]
+    (before,) = victim["status"]["containerStatuses"]
+    if node not in {each.address for addresses in psutil.net_if_addrs().values() for each in addresses}:
+        pytest.skip(f"the pod runs on another machine, {node}: its processes can not be killed from here")
+    with trial.load() as found:
+        os.kill(first_process(before["containerID"].rpartition("/")[2]), signal.SIGKILL)
+        until(lambda: restarted(name)["restartCount"] > before["restartCount"])
+        # There may be more than two: the autoscaler takes minutes to let go of what it has made.
+        until(lambda: sum(map(is_ready, trial.pods())) >= 2)
+        found.more(200)
+    killed = restarted(name)["lastState"]["terminated"]
+    assert (killed["containerID"], killed["exitCode"]) == (before["containerID"], 128 + signal.SIGKILL)
+    assert len(found.failures) + len(found.refused) <= 2 * CLIENTS
+
+
+def first_process(container: str) -> int:
+    """The process on this machine that is the first one in a container; the others end with it."""
+    for group in Path("/proc").glob("[0-9]*/cgroup"):
+        with suppress(OSError):  # it has ended meanwhile
+            if container in group.read_text():
+                status = dict(line.split(":\t", 1) for line in (group.parent / "status").read_text().splitlines())
+                if status["NSpid"].split()[-1] == "1":
+                    return int(group.parent.name)
+    raise AssertionError(f"no process of the container {container} runs here")
+
+
+def restarted(pod: str) -> Any:
+    """How often a pod's container was started anew, and how it ended last."""
+    (container,) = read("pod", pod)["status"]["containerStatuses"]
+    return container
