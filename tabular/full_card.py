@@ -98,7 +98,7 @@ def _beside(contract: Contract, bundle: Bundle, reference: str) -> dict[str, str
 def _training(contract: Contract, bundle: Bundle) -> str:
     """The command that trains this model anew, by the search that it was found by."""
     profile = "--full" if "optimism" in bundle.json("metrics.json") else "--quick"
-    return f"python run.py train --stack local --dataset {contract.name} {profile} --no-cache --json"
+    return f"python run.py train --dataset {contract.name} {profile} --no-cache --json"
 
 
 def _use(contract: Contract) -> str:

@@ -106,7 +106,7 @@ class Store:
     def client(self) -> Any:
         """A client of the server."""
         boto3, botocore = importlib.import_module("boto3"), importlib.import_module("botocore.config")
-        retries = {"max_attempts": TRIES, "mode": "standard"}
+        retries = {"total_max_attempts": TRIES, "mode": "standard"}  # `max_attempts` would be the tries after the first
         config = botocore.Config(
             retries=retries,
             connect_timeout=CONNECT,

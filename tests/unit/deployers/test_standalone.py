@@ -88,7 +88,10 @@ def test_the_analysis_is_the_guard_of_the_config_on_metrics_that_the_server_has(
         query = metrics[name]["provider"]["prometheus"]["query"]
         assert metrics[name]["successCondition"] == f"len(result) > 0 && result[0] <= {guard[name]}"
         assert metrics[name]["failureCondition"] == f"len(result) > 0 && result[0] > {guard[name]}"
-        assert f">= {guard['requests']}" in query
+        assert query.count(f">= {guard['requests']}") == (3 if name == "shift" else 1)
+        of_clients = query.count('status=~"5..",route!~"/health.*"}')  # a probe or a scrape is no request
+        assert query.count("http_responses_total{") == of_clients
+        assert metrics[name]["inconclusiveLimit"] < metrics[name]["count"], "Argo takes as many for a success"
         counted = set(re.findall(r"\b[a-z]+(?:_[a-z]+)+\b(?=\{)", query))
         assert counted
         assert counted <= SERVED, counted - SERVED

@@ -120,8 +120,8 @@ def test_ci_runs_what_a_person_types_on_every_python() -> None:
         "make test",
     ]
     cluster = (ROOT / ".ci/cluster").read_text(encoding="utf-8")
-    made = ["make test-docker", "make s3-image", "make platform-up", "make test-cluster"]
-    assert re.findall(r"^make .*$", cluster, flags=re.MULTILINE) == made
+    made = ["make test-docker", "make s3-image", "make platform-up", "make test-cluster", "make platform-down"]
+    assert re.findall(r"^ *(make .*)$", cluster, flags=re.MULTILINE) == made
     assert 'eval "$(' not in script + cluster, "a command that fails there does not end the script"
 
 

@@ -79,7 +79,7 @@ def test_every_section_with_figures_has_a_command_that_measures_it(card: str) ->
         first, _, _ = parts[heading].partition("\n")
         command = f"python run.py status --card v7 --dataset heart_disease --section {section}"
         assert first == f"Measured anew by `{command}`."
-    trained = "python run.py train --stack local --dataset heart_disease --quick --no-cache --json"
+    trained = "python run.py train --dataset heart_disease --quick --no-cache --json"
     assert parts["Model"].startswith(f"Trained anew, with the threshold above, by `{trained}`.\n")
     named = {*MEASURED.values(), "Model", "Inputs", "Data", "Use", "Ethics", "Version", "Check these figures"}
     assert {*parts} - named == {"Reporting items (TRIPOD+AI)"}
@@ -92,7 +92,7 @@ def test_the_command_for_the_same_digest_searches_what_was_searched(heart: Data,
     full = replace(bundle, content={**bundle.content, "metrics.json": to_json({**figures, **nested})})
     for each, profile in ((bundle, "--quick"), (full, "--full")):
         commands = sections_of(full_card(heart.contract, each, "v1"))["Check these figures"]
-        trained = f"train --stack local --dataset heart_disease {profile} --no-cache --json"
+        trained = f"train --dataset heart_disease {profile} --no-cache --json"
         assert f"| the same digest, from the rows on | `python run.py {trained}` |" in commands
 
 
