@@ -229,7 +229,7 @@ def test_a_canary_and_the_way_back(cluster: Cluster, journey: Any) -> None:
     assert share in done.stderr
     assert "was not judged, 0 of the 50 requests came" in done.stderr.partition(share)[2]
     assert cluster.json("rollback")["version"] == first
-    assert post(f"{journey['endpoint']['url']}/predict", journey["endpoint"]["example"])["version"] == first
+    assert cluster.json("predict", "--row", json.dumps(journey["endpoint"]["example"]))["version"] == first
 
 
 def test_ctrl_c_in_a_canary_takes_it_back(cluster: Cluster, journey: Any) -> None:
