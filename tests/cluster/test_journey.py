@@ -217,22 +217,16 @@ def image(pod: Any) -> tuple[str, str]:
     return container["image"], container["imageID"]
 
 
-def test_a_canary_and_the_way_back(cluster: Cluster, journey: Any) -> None:
-    first, training = journey["promotion"]["version"], "configs/training.yaml"
+@pytest.fixture(scope="module")
+def second(cluster: Cluster, journey: Any) -> str:
+    """A version that is the champion and not deployed yet: the same model with another threshold."""
+    training = "configs/training.yaml"
     with cluster.project.restored(training):
-        cluster.project.edit(training, "false_negative: 2\n", "false_negative: 9\n")  # another threshold
-        second = cluster.json("train", "--stack", "minikube")["promotion"]["version"]
-    done = cluster.run("deploy", *CANARY, "3", "--json")
-    assert done.returncode == 0, done.stderr[-4000:]
-    assert json.loads(done.stdout)["endpoint"]["version"] == second != first
-    share = f"canary: {first} 90 %, {second} 10 %"
-    assert share in done.stderr
-    assert "was not judged, 0 of the 50 requests came" in done.stderr.partition(share)[2]
-    assert cluster.json("rollback")["version"] == first
-    assert cluster.json("predict", "--row", json.dumps(journey["endpoint"]["example"]))["version"] == first
+        cluster.project.edit(training, "false_negative: 2\n", "false_negative: 9\n")
+        return str(cluster.json("train", "--stack", "minikube")["promotion"]["version"])
 
 
-def test_ctrl_c_in_a_canary_takes_it_back(cluster: Cluster, journey: Any) -> None:
+def test_ctrl_c_in_a_canary_takes_it_back(cluster: Cluster, journey: Any, second: str) -> None:
     """The rollout is at work in a pod, which has to be told."""
 
     def status() -> Any:
@@ -247,7 +241,19 @@ def test_ctrl_c_in_a_canary_takes_it_back(cluster: Cluster, journey: Any) -> Non
             rollout.send_signal(signal.SIGINT)
         assert rollout.wait(timeout=120) == 130
     found = status()
-    assert (found["version"], found["plan"], found["beside"]) == (journey["promotion"]["version"], None, [])
+    assert (found["version"], found["plan"]) == (journey["promotion"]["version"], None)
+    assert [(version["version"], version["withdrawn"]) for version in found["previous"]] == [(second, True)]
+
+
+def test_a_canary_and_the_way_back(cluster: Cluster, journey: Any, second: str) -> None:
+    first = journey["promotion"]["version"]
+    done = cluster.run("deploy", *CANARY, "3", "--json")
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert json.loads(done.stdout)["endpoint"]["version"] == second
+    share = f"canary: {first} 90 %, {second} 10 %"
+    assert re.search(rf"{share}\n.*{second} was not judged, \d+ of the 50 requests came", done.stderr)
+    assert cluster.json("rollback")["version"] == first
+    assert cluster.json("predict", "--row", json.dumps(journey["endpoint"]["example"]))["version"] == first
 
 
 def test_down_leaves_no_pod(cluster: Cluster, journey: Any) -> None:
