@@ -3,7 +3,7 @@
     python -m tests.portability build/tests.xml build/tests-cluster.xml
 
 writes docs/portability.md from `tests/portability.yaml` and the results that `make test`, `make test-docker` and
-`make test-cluster` leave; what no file has a result of keeps the result that the document had.
+`make test-cluster` leave. What no file has a result of has not run.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from project.paths import ROOT
 TABLE, DOCUMENT = ROOT / "tests" / "portability.yaml", ROOT / "docs" / "portability.md"
 STACKS = ("local", "minikube", "eks")
 NOT_RUN, PASSED, FAILED = "not run", "passed", "failed"
-CELL = re.compile(r"\]\(\.\./tests/[^ ]+ \"([^\"]+)\"\) ([a-z ]+?) \|")
+CELL = re.compile(r"\]\(\.\./tests/[^ ]+ \"([^\"]+)\"\) ([a-z0-9, ]+?) \|")
 """A test and how it ended, as `_cell` writes them."""
 HEAD = """# What holds on which stack
 
-A cell names the test that proves it, and how that test ended where it last ran. Written by
-`python -m tests.portability RESULTS.xml…` from [tests/portability.yaml](../tests/portability.yaml) and what
-`make test`, `make test-docker` and `make test-cluster` leave under `build/`. `minikube` ran on a Kubernetes 1.33 of one
-node; of `eks` there is what needs no AWS account. An empty cell: no test.
+A cell names the test that proves it, and how that test ended. Written by `python -m tests.portability build/tests*.xml`
+from [tests/portability.yaml](../tests/portability.yaml) and what `make test`, `make test-docker` and
+`make test-cluster` leave under `build/`; "not run": none of them has it, or it was skipped. `minikube` ran on a
+Kubernetes 1.33 of one node; of `eks` there is what needs no AWS account. An empty cell: no test.
 
 """
 
@@ -41,21 +41,28 @@ def promised() -> dict[str, dict[str, str]]:
 
 def results(files: Iterable[Path]) -> dict[str, str]:
     """Test, without its parameters, to how all its cases ended."""
-    found: dict[str, set[str]] = {}
+    found: dict[str, dict[str, set[str]]] = {}
     for file in files:
         for case in ET.parse(file).iter("testcase"):  # noqa: S314  pytest's own file
             module = case.attrib["classname"].removeprefix("tests.").replace(".", "/")
-            name = f"{module}.py::{case.attrib['name'].partition('[')[0]}"
+            name, _, parameters = case.attrib["name"].partition("[")
             ended = {child.tag for child in case}
             outcome = FAILED if ended & {"failure", "error"} else NOT_RUN if "skipped" in ended else PASSED
-            found.setdefault(name, set()).add(outcome)
-    return {name: next(each for each in (FAILED, PASSED, NOT_RUN) if each in ended) for name, ended in found.items()}
+            found.setdefault(f"{module}.py::{name}", {}).setdefault(parameters, set()).add(outcome)
+    ended_as: dict[str, str] = {}
+    for test, cases in found.items():
+        skipped = [each for each in cases.values() if each == {NOT_RUN}]
+        if any(FAILED in each for each in cases.values()):
+            ended_as[test] = FAILED
+        elif len(skipped) == len(cases):
+            ended_as[test] = NOT_RUN
+        else:
+            ended_as[test] = f"{PASSED}, {len(skipped)} of {len(cases)} parameters skipped" if skipped else PASSED
+    return ended_as
 
 
-def written_before() -> dict[str, str]:
+def written() -> dict[str, str]:
     """The results that the document has."""
-    if not DOCUMENT.is_file():
-        return {}
     return dict(CELL.findall(DOCUMENT.read_text(encoding="utf-8")))
 
 
@@ -75,8 +82,7 @@ def _cell(test: str, ended: Mapping[str, str]) -> str:
 
 def main(files: Iterable[str]) -> None:
     """Write the document."""
-    new = {test: outcome for test, outcome in results(map(Path, files)).items() if outcome != NOT_RUN}
-    DOCUMENT.write_text(document({**written_before(), **new}), encoding="utf-8")
+    DOCUMENT.write_text(document(results(map(Path, files))), encoding="utf-8")
 
 
 if __name__ == "__main__":
