@@ -137,12 +137,12 @@ def granted(of: str, account: str, namespace: str) -> dict[str, str]:
 
 
 def rights(of: str, account: str, namespace: str) -> set[tuple[str, str]]:
-    """Each right as what it is for (a resource, with names where only these are meant, or a path) and its verb."""
+    """Each right as what it is for (a resource, with a name where only that is meant, or a path) and its verb."""
     who = ("--as", f"system:serviceaccount:{of}:{account}")
     found = set()
     for line in kubectl("auth", "can-i", "--list", "--no-headers", "--namespace", namespace, *who).splitlines():
         resource, paths, names, verbs = (part.split() for part in re.split(r" *\[|\] *\[|\]$", line)[:4])
-        found |= {(" ".join([*resource, *paths, *sorted(names)]), verb) for verb in verbs}
+        found |= {(" ".join([*resource, *paths, *names]), verb) for verb in verbs}
     return found
 
 

@@ -82,7 +82,7 @@ def test_a_canary_that_goes_bad_is_rolled_back_by_itself(
     assert found.refused == []
     assert all("500" in failure for failure in found.failures)
     assert bool(found.failures) == (bundle == "failing")
-    # Ten seconds of its share, where a look and the way back take two; nobody looking lets a minute's pass.
+    # Ten seconds of its share, many times what a look and the way back let pass; were nobody looking, a minute's would.
     assert hit <= GUARD["requests"] + how.shares[0] / 100 * RATE * 10
     endpoint = trial.deployer.status(NAME).endpoint
     assert (endpoint.current.version, endpoint.plan) == ("v1", None)
@@ -147,6 +147,10 @@ def test_a_rollout_whose_client_dies_goes_on_where_it_was(trial: Trial, platform
             Mode.CANARY,
             {"v1": 90, "v2": 10},
         )
+        before = found.versions.copy()
+        found.more(1000)
+        drawn = found.versions - before
+        assert abs(drawn["v2"] - 0.1 * drawn.total()) < 5 * (0.1 * 0.9 * drawn.total()) ** 0.5  # standard deviations
         endpoint = roll_out(trial.deployer, trial.made["v2"], "v2", settings("canary", seconds=1))
         assert (endpoint.current.version, endpoint.plan) == ("v2", None)
     assert found.failures == found.refused == []

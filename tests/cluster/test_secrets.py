@@ -43,8 +43,11 @@ def test_no_manifest_holds_a_secret(platform: Settings, values: set[bytes]) -> N
     assert list(shown(values, {"rendered": yaml.safe_dump_all(objects).encode(), "live": live.encode()}.items())) == []
 
 
-def test_no_log_holds_a_secret(platform: Settings, values: set[bytes]) -> None:
-    """Of the containers there are, and of those that they were before they were started anew."""
+def test_no_log_holds_a_secret(platform: Settings, variables: dict[str, str], values: set[bytes]) -> None:
+    """Of the containers there are, and of those that they were before they were started anew.
+
+    The S3 server says whose key it makes, by the key's id, as AWS does in its logs.
+    """
     logs = {}
     for namespace in (MODELS, SERVERS):
         for pod in listed("pods", "--namespace", namespace):
@@ -54,7 +57,7 @@ def test_no_log_holds_a_secret(platform: Settings, values: set[bytes]) -> None:
                         of = (pod["metadata"]["name"], "--container", container["name"], f"--previous={previous}")
                         logs[of] = kubectl("logs", "--namespace", namespace, *of).encode()
     assert len(logs) >= 3
-    assert list(shown(values, logs.items())) == []
+    assert list(shown(values - {variables["MINIKUBE_S3_KEY"].encode()}, logs.items())) == []
 
 
 def test_no_artifact_holds_a_secret(platform: Settings, variables: dict[str, str], values: set[bytes]) -> None:

@@ -53,3 +53,10 @@ def test_the_helpers_beside_the_shared_one_are_used(tree: Path) -> None:
         "base-image", docker, "addons", "make s3-image", *rest, "addons down", "down",
     ]  # fmt: skip
     assert ran[4].startswith("load")
+
+
+def test_what_platform_down_leaves_fails_it(tree: Path) -> None:
+    (tree / "bin/kubectl").write_text('#!/bin/sh\n[ "$2" != --raw ] && echo "namespace: tabular-platform"')
+    environment = {"PATH": f"{tree}/bin:{os.environ['PATH']}", "CLUSTER_UP": "true"}
+    done = subprocess.run([tree / ".ci/cluster"], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "namespace: tabular-platform\nplatform-down has left this\n")
