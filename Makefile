@@ -37,7 +37,7 @@ run: .venv/run ## Set up and run the whole journey on this machine
 	.venv/bin/python run.py $(ARGS)
 
 test: .venv/dev ## Set up and run the unit and integration tests
-	.venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --junitxml build/tests.xml -m "not docker and not cluster" $(TESTS)
+	.venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --junitxml build/tests.xml -m "not docker and not cluster" $(TESTS)
 
 check: .venv/dev ## Set up and run the linters, the type checker and the rules on imports
 	.venv/bin/ruff check .
