@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from deployers.interface import Deployer, Endpoint
-from deployers.traffic import WHOLE, Guard, Mode, TrafficPlan
+from deployers.traffic import SHARED, WHOLE, Guard, Mode, TrafficPlan
 from project.errors import ProjectError, Refused, Unreachable
 from project.strict_yaml import Strict
 from tabular.bundle import read_manifest
@@ -119,7 +119,7 @@ def _watch(deployer: Deployer, name: str, version: str, plan: TrafficPlan, secon
             raise Unreachable(f"{name} does not answer any more: {status.detail}", "python run.py status")
         if now >= until and status.ready:
             came, wanted = status.requests.get(version), plan.guard.requests if plan.guard else 0
-            if came is not None and came < wanted:
+            if plan.mode in SHARED and came is not None and came < wanted:
                 judged = f"{version} was not judged, {came} of the {wanted} requests came that its guard wants"
                 LOGGER.info("%s %s: %s", name, plan.mode.value, judged)
             return

@@ -118,6 +118,16 @@ def test_a_step_with_too_few_requests_is_said_to_be_unjudged(
     assert caplog.messages == ["heart_disease canary: v1 90 %, v2 10 %", *(f"heart_disease canary: {s}" for s in said)]
 
 
+def test_one_that_only_stands_by_is_asked_nothing_and_not_said_to_be_unjudged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    heart_bundle(tmp_path)
+    deployer: Any = Watched([("v2", True)], requests={"v2": 0})
+    with caplog.at_level("INFO", "deployers.rollout"):
+        roll_out(deployer, tmp_path, "v2", CANARY.model_copy(update={"strategy": "blue-green"}))
+    assert caplog.messages == ["heart_disease blue-green: v1 100 %, v2 0 %"]
+
+
 def test_an_endpoint_that_stays_silent_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deployers.rollout.SILENT", 0.3)
     heart_bundle(tmp_path)
