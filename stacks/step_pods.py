@@ -47,15 +47,7 @@ def stuck(run: str) -> Ended | None:
 
     ZenML looks for this itself only where the command that submits waits in it.
     """
-    if (where := where_steps_run()) is None:
-        return None
-    context, namespace, _ = where
-    pods = f"/api/v1/namespaces/{namespace}/pods?labelSelector={quote(f'run_id={run},!step_name')}"
-    try:
-        found = ask(connect(context), context, "GET", pods) or {"items": []}
-    except Failure:
-        return None
-    return next(filter(None, map(waits_in_vain, found["items"])), None)
+    return next(filter(None, map(waits_in_vain, _pods(run, "!step_name"))), None)
 
 
 def withdraw(run: str) -> None:
@@ -70,15 +62,19 @@ def withdraw(run: str) -> None:
 
 def at_work(run: str) -> bool:
     """Whether a pod of a run's steps has not ended: one that was stopped may be taking back what it had begun."""
+    return any(pod.get("status", {}).get("phase") in ("Pending", "Running") for pod in _pods(run, "step_name"))
+
+
+def _pods(run: str, label: str) -> list[Object]:
+    """A run's pods with a label or, with `!`, without; none where steps are no pods or the cluster does not answer."""
     if (where := where_steps_run()) is None:
-        return False
+        return []
     context, namespace, _ = where
-    pods = f"/api/v1/namespaces/{namespace}/pods?labelSelector={quote(f'run_id={run},step_name')}"
+    pods = f"/api/v1/namespaces/{namespace}/pods?labelSelector={quote(f'run_id={run},{label}')}"
     try:
-        found = ask(connect(context), context, "GET", pods) or {"items": []}
+        return list((ask(connect(context), context, "GET", pods) or {"items": []})["items"])
     except Failure:
-        return False
-    return any(pod.get("status", {}).get("phase") in ("Pending", "Running") for pod in found["items"])
+        return []
 
 
 def waits_in_vain(pod: Object) -> Ended | None:
