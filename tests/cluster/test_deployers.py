@@ -144,8 +144,9 @@ def damage(store: Store, digest: str) -> None:
 
 
 def test_a_store_that_does_not_answer_is_tried_again_and_named(
-    trial: Trial, platform: Settings, tmp_path: Path
+    trial: Trial, platform: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("deployers.kubernetes.store.TRIES", 2)  # how often: tests/integration/test_bundle_store.py
     down = BACKENDS[trial.backend](target_of(platform, s3_endpoint="http://127.0.0.1:9"), "tests")
     with pytest.raises(Unreachable, match=r"bundles can not be kept at s3://.*Could not connect"):
         down.deploy(trial.made["v2"], "v2", TrafficPlan.replace("v2"))
@@ -182,13 +183,16 @@ def test_of_two_deploys_at_once_one_wins_and_one_says_why(trial: Trial) -> None:
     assert trial.deployer.status(NAME).serving == winner
 
 
-def test_an_operator_that_does_nothing_is_named_and_the_old_version_answers(trial: Trial) -> None:
+def test_an_operator_that_does_nothing_is_named_and_the_old_version_answers(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if trial.backend != "seldon":
         pytest.skip("no operator is needed")
+    monkeypatch.setattr("deployers.kubernetes.pods.UNMADE", 10.0)
     label = ("label", "seldondeployment", DASHED, "--namespace", MODELS)
     kubectl(*label, "seldon.io/controller-id=nobody")  # this operator now leaves it alone, as one that is down does
     try:
-        with trial.load() as found, pytest.raises(Unreachable, match="nobody made its Deployment in 30 s"):
+        with trial.load() as found, pytest.raises(Unreachable, match="nobody made its Deployment in 10 s"):
             trial.replace("v2")
     finally:
         kubectl(*label, "seldon.io/controller-id-")

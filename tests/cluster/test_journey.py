@@ -33,6 +33,8 @@ from tests.served import free_port, listens, until
 pytestmark = pytest.mark.cluster
 JOURNEY = 900
 CANARY = ("--stack", "minikube", "--strategy", "canary", "--share", "10", "--seconds")
+EDIT = f"the split of {uuid4()}"
+"""What an edited step prints: not one that an earlier run left in the cache."""
 NAME, BUNDLE = "heart_disease", ROOT / "models" / "heart_disease"
 
 
@@ -199,31 +201,27 @@ def test_after_zenml_stack_set_the_plain_command_uses_the_stack(cluster: Cluster
     assert (found["stack"], found["promotion"]["digest"]) == ("minikube", journey["promotion"]["digest"])
 
 
-def test_a_changed_step_reaches_a_pod_without_a_new_image(cluster: Cluster, journey: Any) -> None:
-    before, said = newest("split_rows"), f"the split of {uuid4()}"  # not one that the cache knows
-    with cluster.project.restored("tabular/splitting.py"):
-        edited = "    from sklearn.model_selection import train_test_split\n"
-        cluster.project.edit("tabular/splitting.py", edited, f'    print("{said}")\n{edited}')
-        found = cluster.json("train", "--stack", "minikube")
-    assert found["promotion"]["digest"] == journey["promotion"]["digest"]
-    after = newest("split_rows")
-    assert said in kubectl("logs", after["metadata"]["name"], "--namespace", MODELS)
-    assert image(after) == image(before)
+@pytest.fixture(scope="module")
+def second(cluster: Cluster, journey: Any) -> str:
+    """A version that is the champion and not deployed yet: an edited step, and another threshold."""
+    training, splitting = "configs/training.yaml", "tabular/splitting.py"
+    with cluster.project.restored(training, splitting):
+        cluster.project.edit(training, "false_negative: 2\n", "false_negative: 9\n")
+        imported = "    from sklearn.model_selection import train_test_split\n"
+        cluster.project.edit(splitting, imported, f'    print("{EDIT}")\n{imported}')
+        return str(cluster.json("train", "--stack", "minikube")["promotion"]["version"])
+
+
+def test_a_changed_step_reaches_a_pod_without_a_new_image(journey: Any, second: str) -> None:
+    pod = newest("split_rows")
+    assert EDIT in kubectl("logs", pod["metadata"]["name"], "--namespace", MODELS)
+    assert image(pod) == image(newest("load_rows"))  # of the journey: that step came from the cache
 
 
 def image(pod: Any) -> tuple[str, str]:
     """The image of a pod, by name and by content."""
     (container,) = pod["status"]["containerStatuses"]
     return container["image"], container["imageID"]
-
-
-@pytest.fixture(scope="module")
-def second(cluster: Cluster, journey: Any) -> str:
-    """A version that is the champion and not deployed yet: the same model with another threshold."""
-    training = "configs/training.yaml"
-    with cluster.project.restored(training):
-        cluster.project.edit(training, "false_negative: 2\n", "false_negative: 9\n")
-        return str(cluster.json("train", "--stack", "minikube")["promotion"]["version"])
 
 
 def test_ctrl_c_in_a_canary_takes_it_back(cluster: Cluster, journey: Any, second: str) -> None:
