@@ -49,7 +49,9 @@ def explained(error: BaseException) -> ProjectError:
 
 
 def _of_a_store(text: str) -> ProjectError | None:
-    """What SQLite says, in plain words."""
+    """What SQLite and MLflow's server say, in plain words."""
+    if "You are not authenticated" in text:
+        return Unreachable("MLflow refuses the user or password of the stack", "python run.py stack doctor")
     if "database is locked" in text:
         return Unreachable(
             "a store is locked by another process",

@@ -66,6 +66,22 @@ def test_our_command_says_that_mlflow_refuses_the_password(stack: dict[str, str]
     assert parts["experiment_tracker"]["fix"]
 
 
+def test_a_run_whose_stack_has_another_password_ends_before_a_pod_begins(stack: dict[str, str]) -> None:
+    guessed = {**stack, "MINIKUBE_MLFLOW_PASSWORD": "guessed"}
+    before = listed("pods", "--namespace", MODELS, "--selector", "run_id")
+    try:
+        assert said_by(sys.executable, "run.py", "stack", "apply", "minikube", environment=guessed).returncode == 0
+        done = said_by(sys.executable, "run.py", "train", "--stack", "minikube", "--no-cache", environment=guessed)
+    finally:
+        assert said_by(sys.executable, "run.py", "stack", "apply", "minikube", environment=stack).returncode == 0
+    assert (done.returncode, done.stderr.splitlines()[-2:]) == (
+        4,
+        ["error: MLflow refuses the user or password of the stack", "next:  python run.py stack doctor"],
+    )
+    names = [each["metadata"]["name"] for each in before]
+    assert [each["metadata"]["name"] for each in listed("pods", "--namespace", MODELS, "--selector", "run_id")] == names
+
+
 def test_the_doctor_finds_nothing(stack: dict[str, str]) -> None:
     done = said_by(sys.executable, "run.py", "stack", "doctor", "minikube", environment=stack)
     assert done.returncode == 0, done.stdout + done.stderr
