@@ -40,15 +40,18 @@ def promised() -> dict[str, dict[str, str]]:
 
 
 def results(files: Iterable[Path]) -> dict[str, str]:
-    """Test, without its parameters, to how all its cases ended."""
+    """Test, without its parameters, to how all its cases ended; of two files that have a case the later counts."""
     found: dict[str, dict[str, set[str]]] = {}
     for file in files:
+        of_file: dict[str, dict[str, set[str]]] = {}
         for case in ET.parse(file).iter("testcase"):  # noqa: S314  pytest's own file
             module = case.attrib["classname"].removeprefix("tests.").replace(".", "/")
             name, _, parameters = case.attrib["name"].partition("[")
             ended = {child.tag for child in case}
             outcome = FAILED if ended & {"failure", "error"} else NOT_RUN if "skipped" in ended else PASSED
-            found.setdefault(f"{module}.py::{name}", {}).setdefault(parameters, set()).add(outcome)
+            of_file.setdefault(f"{module}.py::{name}", {}).setdefault(parameters, set()).add(outcome)
+        for test, cases in of_file.items():
+            found.setdefault(test, {}).update(cases)
     ended_as: dict[str, str] = {}
     for test, cases in found.items():
         skipped = [each for each in cases.values() if each == {NOT_RUN}]

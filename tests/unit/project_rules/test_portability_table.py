@@ -45,3 +45,11 @@ def test_one_case_that_failed_is_the_test_s_result_and_skipped_ones_are_counted(
         "cluster/test_journey.py::test_three": "not run",
         "cluster/test_journey.py::test_four": "passed, 2 of 3 parameters skipped",
     }
+
+
+def test_the_later_of_two_files_counts(tmp_path: Path) -> None:
+    before, after = tmp_path / "before.xml", tmp_path / "after.xml"
+    before.write_text(RESULTS, encoding="utf-8")
+    after.write_text(RESULTS.replace('<failure message="no"/>', ""), encoding="utf-8")
+    assert portability.results([before, after])["cluster/test_journey.py::test_one"] == "passed"
+    assert portability.results([after, before])["cluster/test_journey.py::test_one"] == "failed"
