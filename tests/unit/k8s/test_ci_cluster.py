@@ -11,7 +11,7 @@ import pytest
 
 from project.paths import ROOT
 
-TIERS = ["make test-docker", "make platform-up", "make test-cluster", "make platform-down"]
+TIERS = ["make test-docker", "make platform-up", "make test-cluster"]
 
 
 @pytest.fixture
@@ -21,6 +21,7 @@ def tree(tmp_path: Path) -> Path:
     programs = {
         "bin/make": f"{called}[ $1 != --silent ] || echo export KUBECONFIG=there",
         "bin/kubectl": '#!/bin/sh\n[ "$2" != --raw ]',
+        "bin/docker": "#!/bin/sh\n",
         ".ci/addons": called,
     }
     programs |= {f"shared/{name}": called for name in ("up", "base-image", "load", "down")}
@@ -50,13 +51,13 @@ def test_the_helpers_beside_the_shared_one_are_used(tree: Path) -> None:
     docker, *rest = TIERS
     ran = called(tree, f"{tree}/shared/up")
     assert [line for line in ran if not line.startswith("load")] == [
-        "base-image", docker, "addons", "make s3-image", *rest, "addons down", "down",
+        "base-image", docker, "addons", "make s3-image", *rest, "make platform-down", "addons down", "down",
     ]  # fmt: skip
     assert ran[4].startswith("load")
 
 
 def test_what_platform_down_leaves_fails_it(tree: Path) -> None:
     (tree / "bin/kubectl").write_text('#!/bin/sh\n[ "$2" != --raw ] && echo "namespace: tabular-platform"')
-    environment = {"PATH": f"{tree}/bin:{os.environ['PATH']}", "CLUSTER_UP": "true"}
+    environment = {"PATH": f"{tree}/bin:{os.environ['PATH']}", "CLUSTER_UP": f"{tree}/shared/up"}
     done = subprocess.run([tree / ".ci/cluster"], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "namespace: tabular-platform\nplatform-down has left this\n")
