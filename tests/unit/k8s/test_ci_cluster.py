@@ -21,7 +21,6 @@ def tree(tmp_path: Path) -> Path:
     programs = {
         "bin/make": f"{called}[ $1 != --silent ] || echo export KUBECONFIG=there",
         "bin/kubectl": '#!/bin/sh\n[ "$2" != --raw ]',
-        "bin/docker": "#!/bin/sh\n",
         ".ci/addons": called,
     }
     programs |= {f"shared/{name}": called for name in ("up", "base-image", "load", "down")}
@@ -60,4 +59,5 @@ def test_what_platform_down_leaves_fails_it(tree: Path) -> None:
     (tree / "bin/kubectl").write_text('#!/bin/sh\n[ "$2" != --raw ] && echo "namespace: tabular-platform"')
     environment = {"PATH": f"{tree}/bin:{os.environ['PATH']}", "CLUSTER_UP": f"{tree}/shared/up"}
     done = subprocess.run([tree / ".ci/cluster"], env=environment, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (1, "namespace: tabular-platform\nplatform-down has left this\n")
+    said = done.stderr.splitlines()[-2:]  # before it a Docker client may say that no engine runs
+    assert (done.returncode, said) == (1, ["namespace: tabular-platform", "platform-down has left this"])
