@@ -65,7 +65,7 @@ class Status:
     requests: Mapping[str, int] = field(default_factory=dict)
     """What the versions beside the champion were asked, where the backend can count it."""
     pods: tuple[str, ...] = ()
-    """Names of those that take requests, where the backend has pods."""
+    """Names of those that take requests or copies of them, the champion's first, where the backend has pods."""
 
 
 class Deployer(Protocol):

@@ -188,8 +188,12 @@ def listens(port: int) -> bool:
 
 
 def until(true: Callable[[], object], seconds: float = PATIENCE) -> None:
-    """Wait for something to come true."""
+    """Wait for something to come true; at most half the time goes into looking."""
     end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come true in time"
-        time.sleep(0.01)
+    while True:
+        began = time.monotonic()
+        if true():
+            return
+        now = time.monotonic()
+        assert now < end, "it did not come true in time"
+        time.sleep(max(0.01, now - began))

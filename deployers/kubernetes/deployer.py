@@ -85,7 +85,7 @@ class ClusterDeployer:
             reasons = [reason for _, reason in pods.reasons(self.cluster, of)]
             detail = "; ".join([str(answer.get("detail") or "the gateway has no answer"), *reasons])
         breaches, requests = judging.judged(self.cluster, record)
-        working = pods.at_work(self.cluster, of)
+        working = pods.at_work(self.cluster, of, *(workload(name, version) for version in endpoint.beside))
         return Status(endpoint, ready, detail, answer.get("version"), (), breaches, requests, working)
 
     def bundle(self, name: str) -> tuple[Endpoint, Bundle]:

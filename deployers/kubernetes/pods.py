@@ -71,10 +71,10 @@ def reasons(cluster: Cluster, workload: str, deployments: list[Manifest] | None 
             yield _reason(cluster, name, container)
 
 
-def at_work(cluster: Cluster, workload: str) -> tuple[str, ...]:
-    """Names of the pods of a workload that take requests."""
-    found = (pod for pod in cluster.list("Pod", {WORKLOAD: workload}) if is_ready(pod) and not _leaves(pod))
-    return tuple(sorted(pod["metadata"]["name"] for pod in found))
+def at_work(cluster: Cluster, *workloads: str) -> tuple[str, ...]:
+    """Names of the pods of workloads that take requests, workload by workload."""
+    found = ([pod for pod in cluster.list("Pod", {WORKLOAD: each}) if is_ready(pod)] for each in workloads)
+    return tuple(name for of in found for name in sorted(pod["metadata"]["name"] for pod in of if not _leaves(pod)))
 
 
 def is_ready(pod: Manifest) -> bool:

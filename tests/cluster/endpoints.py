@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -105,6 +106,7 @@ def settings(
     return RolloutSettings.model_validate({**how, "guard": {**GUARD, **(guard or {})}})
 
 
+@cache
 def key() -> str:
     """The clients' key."""
     return credentials.known("tabular-keys", MODELS)["key"]

@@ -115,6 +115,7 @@ def test_in_an_ab_test_the_first_answer_names_the_variant_and_the_name_is_kept(t
     for version in ("v1", "v2"):
         assert Counter(variant(trial, version) for _ in range(20)) == {(version, version): 20}
     assert {variant(trial, "v9") for _ in range(40)} == {("v1", "v1"), ("v2", "v2")}
+    assert sorted(trial.deployer.status(NAME).pods) == sorted(pod["metadata"]["name"] for pod in trial.pods())
 
 
 def variant(trial: Trial, wanted: str = "") -> tuple[str | None, str]:
