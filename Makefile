@@ -97,7 +97,7 @@ test-docker: .venv/dev ## Build the images and run the tests that need a Docker 
 test-cluster: .venv/dev ## Run the tests that need a cluster and the platform in it
 	.venv/bin/python -m pytest --junitxml build/tests-cluster.xml --durations 25 -m cluster tests/cluster
 
-test-slow: .venv/dev ## Run the tests that take minutes: many malformed requests, a soak
+test-slow: .venv/dev ## Run the tests that take long: many malformed requests, a soak, full disks
 	.venv/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile --slow -m slow $(TESTS)
 
 sbom: .venv/dev ## Write what the server's image has installed to build/sbom.serving.json (CycloneDX)

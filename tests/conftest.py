@@ -26,7 +26,7 @@ JOURNEY = "tests/integration/journey/"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """What takes minutes runs when it is asked for."""
+    """What takes long runs when it is asked for."""
     parser.addoption("--slow", action="store_true", help="run the tests marked slow too")
 
 
@@ -54,7 +54,7 @@ class _Scheduler(LoadFileScheduling):  # type: ignore[misc]  # untyped, as all o
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose need is not met on this machine, and say which."""
     if item.get_closest_marker("slow") and not item.config.getoption("slow"):
-        pytest.skip("takes minutes; --slow runs it")
+        pytest.skip("takes long; --slow runs it")
     for need in sorted(NEEDS.keys() & {mark.name for mark in item.iter_markers()}):
         if lacking := _lacking(need):
             pytest.skip(f"needs a {need}: {lacking}")

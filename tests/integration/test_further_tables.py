@@ -17,6 +17,7 @@ from tests.integration.conftest import Journey
 from tests.integration.forked import Forks
 from tests.integration.project_copy import Project, refusal
 
+pytestmark = pytest.mark.slow
 ROWS = 500_000
 
 
@@ -57,7 +58,6 @@ def test_thirty_numbers_are_judged_one_by_one_at_the_endpoint(breast_cancer: Jou
     assert "radius_mean" in said["error"]
 
 
-@pytest.mark.slow
 def test_half_a_million_rows_make_the_whole_journey(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> None:
     project = Project.copy(tmp_path_factory.mktemp("payments"), forks)
     command = [sys.executable, "data/generate.py", "payments.parquet", "--rows", str(ROWS)]

@@ -123,6 +123,7 @@ def test_a_port_that_another_program_has(served: Project) -> None:
     assert "load_rows" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("store", ["mlflow.db", "../zenml/local_stores/default_zen_store/zenml.db"])
 def test_a_store_that_is_locked(served: Project, store: str) -> None:
     assert (served.root / store).is_file()
@@ -137,6 +138,7 @@ def test_a_store_that_is_locked(served: Project, store: str) -> None:
 # Disks
 
 
+@pytest.mark.slow
 @needs_mounts
 def test_a_project_that_can_not_be_written(served: Project) -> None:
     root = str(served.root)
@@ -149,6 +151,7 @@ def test_a_project_that_can_not_be_written(served: Project) -> None:
     assert served.run("status", mounts=read_only).returncode == Exit.DONE
 
 
+@pytest.mark.slow
 @needs_mounts
 @pytest.mark.parametrize(
     ("place", "done_before"),
@@ -330,6 +333,7 @@ def _champions(project: Project) -> tuple[str, str]:
 # The last, for it leaves a champion that does not serve
 
 
+@pytest.mark.slow
 @needs_mounts
 def test_a_disk_that_fills_up_while_a_model_is_deployed(served: Project, edit: Edit) -> None:
     edit(TRAINING, "false_negative: 2\n", "false_negative: 8\n")

@@ -13,6 +13,7 @@ from nbclient import NotebookClient
 
 from project.paths import ROOT
 
+pytestmark = pytest.mark.slow
 FIGURES = ROOT / "docs/figures"
 PATIENCE = 300
 NUMBER = re.compile(r"-?\d+\.\d+")
@@ -63,7 +64,6 @@ def test_modelling_finds_the_figures_of_the_bundle(tmp_path: Path) -> None:
     assert places[0] == pytest.approx(places[1], abs=HALF_A_POINT), "run notebooks/02_modelling.ipynb"
 
 
-@pytest.mark.slow
 def test_exploration_takes_any_contract(tmp_path: Path) -> None:
     executed("01_eda", FIGURES=str(tmp_path), DATASET="penguins")
     assert sorted(path.name for path in tmp_path.iterdir()) == [

@@ -183,6 +183,7 @@ def keys(store: Any) -> list[str]:
     return [item["Key"] for item in store.list_objects_v2(Bucket=BUCKET)["Contents"]]
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(project: Project, tmp_path: Path) -> None:
     peaks = [peak(project, tmp_path, rows) for rows in (140_000, 280_000)]  # three chunks, and five
     assert 50 < peaks[0] < 400

@@ -30,6 +30,7 @@ def uv() -> str:
     return found
 
 
+@pytest.mark.slow
 def test_the_server_runs_on_its_own_lock(tmp_path: Path) -> None:
     installer, python = uv(), tmp_path / "venv" / "bin" / "python"
     subprocess.run([installer, "venv", "-q", "-p", sys.executable, str(tmp_path / "venv")], check=True)

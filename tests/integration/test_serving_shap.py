@@ -87,6 +87,7 @@ def both(venvs: Venvs, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tu
     return {name: (own[0], *other) for name, own, other in zip(CASES, ours, theirs, strict=True)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_contributions_are_those_of_shap(both: dict[str, tuple[Any, list[float], float]], name: str) -> None:
     found, values, baseline = both[name]

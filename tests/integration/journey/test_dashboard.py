@@ -18,7 +18,7 @@ from tests.integration.conftest import Journey
 from tests.integration.project_copy import zenml_of
 from tests.served import free_port
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 SCREENSHOTS = REPORTS / "dashboard"
 DAEMON = "zenml.services.local.local_daemon_entrypoint"
 

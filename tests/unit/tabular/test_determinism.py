@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from project.determinism import PINNED
 from project.paths import ROOT
 
@@ -33,6 +35,7 @@ for chosen in tried:
 """
 
 
+@pytest.mark.slow
 def test_two_processes_package_the_same_bytes() -> None:
     """A linear model and trees, on the real data; under these two seeds a set of two words has two orders."""
     running = [
