@@ -32,6 +32,7 @@ def objects() -> dict[str, list[dict[str, Any]]]:
     """The objects of `k8s/base`, by file."""
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": NAME, "labels": dict(OF.labels)}}
     pods = manifests.deployment(TARGET, OF, REFERENCE, TARGET.replicas)
+    del pods["spec"]["replicas"]  # the autoscaler's: `kubectl apply` would take back what it has made
     return {
         "deployment.yaml": [{**account, "automountServiceAccountToken": False}, pods],
         "service.yaml": [manifests.service(OF, PORT)],

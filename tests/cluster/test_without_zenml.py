@@ -45,8 +45,13 @@ def test_the_overlay_serves_the_reference_bundle_with_a_key_of_its_own(
 ) -> None:
     built = kubectl("kustomize", str(ROOT / "k8s" / "overlays" / overlay))
     objects = built.replace("image: heart-model:dev", f"image: {image_name('serving', platform.registry)}")
-    for _ in range(2):  # twice is as good as once
-        kubectl("apply", "--namespace", namespace, "--filename", "-", stdin=objects)
+    kubectl("apply", "--namespace", namespace, "--filename", "-", stdin=objects)
+    deployment = ("deployment", "model-service", "--namespace", namespace)
+    if overlay == "minikube":
+        kubectl("scale", *deployment, "--replicas", "2")  # as the autoscaler does
+    kubectl("apply", "--namespace", namespace, "--filename", "-", stdin=objects)  # twice is as good as once
+    if overlay == "minikube":
+        assert kubectl("get", *deployment, "--output", "jsonpath={.spec.replicas}") == "2"
     its_pods = ("pods", "--namespace", namespace, "--selector", LABEL)
     until(lambda: any(map(is_ready, listed(*its_pods))), seconds=120)
     key, port = credentials.known("model-keys", namespace)["key"], free_port()

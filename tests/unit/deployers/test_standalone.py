@@ -26,10 +26,10 @@ BUILT = {
     "minikube": (1, f"{BASE} {KEYS} Ingress"),
     "minikube-gateway": (1, f"{BASE} {KEYS} Ingress HTTPRoute"),
     "eks": (3, f"{BASE} {KEYS} HTTPRoute"),
-    "eks/advanced": (0, f"{BASE} {KEYS} HTTPRoute Rollout AnalysisTemplate"),
+    "eks/advanced": (4, f"{BASE} {KEYS} HTTPRoute Rollout AnalysisTemplate"),
     "eks/advanced/seldon": (None, f"{BASE} {KEYS} HTTPRoute SeldonDeployment"),
 }
-"""Pods of the Deployment and kinds of objects of each overlay."""
+"""Least pods that the autoscaler leaves, and kinds of objects of each overlay."""
 
 
 @pytest.mark.parametrize("path", list(files()), ids=lambda path: str(path.relative_to(ROOT)))
@@ -49,13 +49,23 @@ def built(overlay: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("overlay", list(BUILT))
 def test_an_overlay_is_whole(overlay: str) -> None:
     found = built(overlay)
-    replicas, kinds = BUILT[overlay]
-    made_by_others = {"Deployment", "HorizontalPodAutoscaler"} if replicas is None else set()
+    least, kinds = BUILT[overlay]
+    made_by_others = {"Deployment", "HorizontalPodAutoscaler"} if least is None else set()
     assert Counter(each["kind"] for each in found) == Counter(
         kind for kind in kinds.split() if kind not in made_by_others
     )
-    for pods in (each for each in found if each["kind"] == "Deployment"):
-        assert (pods["metadata"]["name"], pods["spec"]["replicas"]) == (NAME, replicas)
+    scaled = [each["spec"]["minReplicas"] for each in found if each["kind"] == "HorizontalPodAutoscaler"]
+    assert scaled == ([] if least is None else [least])
+
+
+@pytest.mark.parametrize(
+    ("overlay", "stated"), [("minikube", {}), ("eks", {}), ("eks/advanced", {"Deployment": 0})], ids=str
+)
+def test_how_many_pods_there_are_is_the_autoscaler_s(overlay: str, stated: dict[str, int]) -> None:
+    """Where a file says it too, each `kubectl apply` takes back what the autoscaler has made."""
+    found = [each for each in built(overlay) if each["kind"] in ("Deployment", "Rollout")]
+    assert {each["kind"]: each["spec"]["replicas"] for each in found if "replicas" in each["spec"]} == stated
+    assert {each["metadata"]["name"] for each in found} == {NAME}
 
 
 def test_every_overlay_is_looked_at() -> None:
@@ -67,7 +77,6 @@ def test_the_autoscaler_scales_what_argo_rollouts_makes() -> None:
     rollout = found["Rollout"]
     scaled = found["HorizontalPodAutoscaler"]["spec"]
     assert scaled["scaleTargetRef"] == {key: rollout[key] for key in ("apiVersion", "kind")} | {"name": NAME}
-    assert scaled["minReplicas"] == rollout["spec"]["replicas"] == 4
     assert rollout["spec"]["workloadRef"]["name"] == found["Deployment"]["metadata"]["name"]
     assert rollout["spec"]["selector"] == found["Deployment"]["spec"]["selector"]
     (template,) = {each["analysis"]["templates"][0]["templateName"] for each in steps(rollout) if "analysis" in each}
