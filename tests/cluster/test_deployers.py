@@ -104,8 +104,14 @@ def test_an_object_of_others_is_left_and_named(trial: Trial) -> None:
     ],
 )
 def test_a_version_that_does_not_start_says_why_and_the_old_one_answers(
-    trial: Trial, platform: Settings, changed: dict[str, str], reason: str, next_step: str
+    trial: Trial,
+    platform: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    changed: dict[str, str],
+    reason: str,
+    next_step: str,
 ) -> None:
+    monkeypatch.setattr("deployers.kubernetes.pods.LINGERING", 10.0)  # a reason at the first look: of an earlier try?
     broken = BACKENDS[trial.backend](target_of(platform, **changed), "tests")
     with trial.load() as found, pytest.raises(ProjectError, match=reason) as refused:
         broken.deploy(trial.made["v2"], "v2", TrafficPlan.replace("v2"))

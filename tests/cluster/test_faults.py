@@ -79,7 +79,7 @@ def test_an_image_that_can_not_be_pulled_is_said_and_not_waited_for(platform: Se
 
 
 def test_a_run_outlives_its_server(platform: Settings, stack: dict[str, str]) -> None:
-    with running(stack, steps_image(platform), "--seconds", "30", "--tries", "2") as (process, at_work):
+    with running(stack, steps_image(platform), "--seconds", "20", "--tries", "2") as (process, at_work):
         until(at_work, seconds=120)
         kubectl("--namespace", SERVERS, "rollout", "restart", "deployment/zenml")
         done = ended(process)
