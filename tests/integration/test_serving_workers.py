@@ -67,6 +67,7 @@ def test_what_waits_to_be_accepted_survives_all_workers(pair: Served) -> None:
     assert not set(before) & set(pair.workers())
 
 
+@pytest.mark.slow
 def test_a_worker_that_can_not_be_started_is_tried_again(pair: Served) -> None:
     """There may be no descriptor, process or memory left, as in a container with too few of them."""
     victim, other = pair.workers()

@@ -77,6 +77,7 @@ def imported(generated: Path, name: str) -> ModuleType:
     return found
 
 
+@pytest.mark.slow
 def test_its_types_say_what_a_row_takes(generated: Path, tmp_path: Path, pytestconfig: pytest.Config) -> None:
     assert pytestconfig.cache is not None
     cache = str(pytestconfig.cache.mkdir("mypy"))

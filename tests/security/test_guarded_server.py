@@ -267,6 +267,7 @@ def shown(port: int, alpn: str) -> bytes:
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl on the path")
+@pytest.mark.slow
 def test_a_renewed_certificate_is_shown_and_half_a_renewal_changes_nothing(tmp_path: Path) -> None:
     certificates = {name: certificate(tmp_path, name) for name in ("old", "new")}
     ders = {name: ssl.PEM_cert_to_DER_cert(files[0].read_text()) for name, files in certificates.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pandas as pd
+import pytest
 
 from project.errors import Exit
 from project.paths import ROOT
@@ -16,6 +17,7 @@ from tests.integration.project_copy import refusal, steps_of_last_run, zenml_of
 RAW = ROOT / "data/raw/heart_disease/processed.switzerland.data"
 
 
+@pytest.mark.slow
 def test_a_site_adapts_the_champion_to_its_unlabelled_rows(journey: Journey) -> None:
     project, contract = journey.project, load_contract("heart_disease")
     unlabelled = pd.read_csv(RAW, header=None, names=contract.reading.columns, dtype=str)
