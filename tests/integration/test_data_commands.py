@@ -186,6 +186,7 @@ def test_diff_of_rows_and_what_git_has(project: Project, commit: Callable[[], No
         assert answer(project, "diff", "va@HEAD", "va@HEAD")["same"]
 
 
+@pytest.mark.slow
 def test_diff_of_rows_and_what_dvc_has(project: Project, commit: Callable[[], None]) -> None:
     dvc = [sys.executable, "-m", "dvc", "add", "--quiet", "data/birds.csv"]
     text = (project.root / PENGUINS).read_text(encoding="utf-8")

@@ -14,6 +14,7 @@ from project.paths import ROOT
 from tests.integration.object_store import BUCKET, object_store, with_keys
 from tests.integration.project_copy import Project
 
+pytestmark = pytest.mark.slow
 STAGE = "split@penguins"
 PATIENCE = 300
 
@@ -82,7 +83,6 @@ def test_the_default_remote_is_a_folder(project: Project) -> None:
     assert processed(project) == before
 
 
-@pytest.mark.slow
 def test_what_is_pushed_to_a_bucket_comes_back(project: Project, bucket: None) -> None:
     before = processed(project)
     done = dvc(project, "push", "--remote", "s3", STAGE, "clean@penguins")
@@ -96,7 +96,6 @@ def test_what_is_pushed_to_a_bucket_comes_back(project: Project, bucket: None) -
     assert processed(project) == before
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("verb", "reason"), [("push", "signature"), ("pull", "forbidden")])
 def test_a_wrong_key_is_refused_and_nothing_is_lost(project: Project, bucket: None, verb: str, reason: str) -> None:
     before = processed(project)

@@ -273,6 +273,7 @@ def test_a_new_version_takes_over_without_a_failed_request_and_can_be_rolled_bac
     assert _champions(small) == (before["version"], before["version"])
 
 
+@pytest.mark.slow
 def test_two_journeys_at_once(small: Project, edit: Edit) -> None:
     edit(TRAINING, "false_negative: 2\n", "false_negative: 30\n")
     before = small.status()["version"]

@@ -99,6 +99,7 @@ def test_without_an_endpoint_the_champion_predicts(penguins: Journey) -> None:
     assert json.loads(done.stdout)["digest"] == penguins.found["promotion"]["digest"]
 
 
+@pytest.mark.slow
 def test_a_first_contract_trains_as_it_was_written(penguins: Journey) -> None:
     project = penguins.project
     rows = pd.read_csv(project.root / PENGUINS).dropna(subset="sex")

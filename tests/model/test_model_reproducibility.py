@@ -12,6 +12,7 @@ from tabular.bundle import read_bundle
 from tests.model.conftest import Trained
 
 
+@pytest.mark.slow
 def test_one_and_two_jobs_make_the_same_bundle(
     name: str, model: Trained, train_with: Callable[[str, int], Trained]
 ) -> None:
