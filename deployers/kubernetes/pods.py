@@ -73,8 +73,11 @@ def reasons(cluster: Cluster, workload: str, deployments: list[Manifest] | None 
 
 def at_work(cluster: Cluster, *workloads: str) -> tuple[str, ...]:
     """Names of the pods of workloads that take requests, workload by workload."""
-    found = ([pod for pod in cluster.list("Pod", {WORKLOAD: each}) if is_ready(pod)] for each in workloads)
-    return tuple(name for of in found for name in sorted(pod["metadata"]["name"] for pod in of if not _leaves(pod)))
+    names: list[str] = []
+    for each in workloads:
+        found = (pod for pod in cluster.list("Pod", {WORKLOAD: each}) if is_ready(pod) and not _leaves(pod))
+        names += sorted(pod["metadata"]["name"] for pod in found)
+    return tuple(names)
 
 
 def is_ready(pod: Manifest) -> bool:
