@@ -25,6 +25,9 @@ INGRESS = "tabular-zenml/ingress"
 PLATFORM = "tabular-platform"
 BUSY = 70
 """Percent of the requested processor time from which on more pods are started."""
+TRIED_AGAIN = {"projectcontour.io/max-retries": "1024"}
+"""On a Service: how many of its requests may be tried again at once. Contour leaves Envoy's own limit, 3:
+https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/cluster/v3/circuit_breaker.proto; others do not read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,8 @@ def deployment(target: Target, of: Called, source: Source, replicas: int) -> Man
 def service(of: Called, port: int, selected: Mapping[str, str] | None = None) -> Manifest:
     """The address of pods inside the cluster; of others of the same endpoint where they are `selected`."""
     ports = [{"name": "http", "port": port, "targetPort": "http"}]
-    return _object("v1", "Service", of, {"selector": dict(selected or of.selected), "ports": ports})
+    made = _object("v1", "Service", of, {"selector": dict(selected or of.selected), "ports": ports})
+    return {**made, "metadata": {**made["metadata"], "annotations": dict(TRIED_AGAIN)}}
 
 
 def stable_service(name: str, champion: Version) -> Manifest:

@@ -13,6 +13,12 @@ VARIANT = "X-Variant"
 """Names the version that answers: a request's to choose it, in an A/B test an answer's so that the client can."""
 PRECISION = 100
 """Parts of a percent that a weight keeps."""
+ELSEWHERE = {"x-envoy-retry-on": "connect-failure", "x-envoy-max-retries": "8"}
+"""A request that no pod has taken, since the one drawn was killed and the gateway does not know yet, goes to another;
+what a pod may have begun does not. The Gateway API's own `retry` is experimental, and Contour has none; Envoy, behind
+it and others, reads these headers and hands them no further. Each try draws anew, so with two pods one request in 512
+meets the dead one nine times running. Source:
+https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/router_filter#x-envoy-retry-on"""
 
 Manifest = dict[str, Any]
 
@@ -31,17 +37,19 @@ def http_route(target: Target, name: str, weights: Mapping[Version, float], mode
     """
     prefix = {"path": {"type": "PathPrefix", "value": f"/seldon/{target.namespace}/{dashed(name)}/"}}
     # The server's own paths begin at the root.
-    own = {"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}}
+    root = {"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}}
+    again = {"set": [{"name": header, "value": value} for header, value in ELSEWHERE.items()]}
+    own = [root, {"type": "RequestHeaderModifier", "requestHeaderModifier": again}]
     rules: list[Manifest] = []
     if len(weights) > 1:
         for version in weights:
             named = {"headers": [{"type": "Exact", "name": VARIANT, "value": version.version}]}
             alone = [_backend(name, version, WHOLE, mode)]
-            rules.append({"matches": [{**prefix, **named}], "filters": [own], "backendRefs": alone})
+            rules.append({"matches": [{**prefix, **named}], "filters": own, "backendRefs": alone})
     shadows = [version for version, weight in weights.items() if not weight] if mode is Mode.SHADOW else []
     copies = [{"type": "RequestMirror", "requestMirror": {"backendRef": _reference(name, each)}} for each in shadows]
     drawn = [_backend(name, each, weight, mode) for each, weight in weights.items() if each not in shadows]
-    rules.append({"matches": [prefix], "filters": [own, *copies], "backendRefs": drawn})
+    rules.append({"matches": [prefix], "filters": [*own, *copies], "backendRefs": drawn})
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from deployers.interface import Version
-from deployers.kubernetes.manifests import CONTAINER, Source, pod_spec, pulled
+from deployers.kubernetes.manifests import CONTAINER, TRIED_AGAIN, Source, pod_spec, pulled
 from deployers.kubernetes.target import Called, Target, called, dashed, labels, short
 
 Manifest = dict[str, Any]
@@ -26,7 +26,8 @@ def predictor(target: Target, of: Called, name: str, source: Source) -> Manifest
         "name": name,
         "replicas": target.replicas,
         # One model is no graph: without the sidecar that would route among its nodes the pod answers itself.
-        "annotations": {"seldon.io/no-engine": "true"},
+        # The operator hands annotations on to the Service.
+        "annotations": {"seldon.io/no-engine": "true", **TRIED_AGAIN},
         "labels": dict(of.labels),
         "graph": {"name": CONTAINER, "type": "MODEL", "endpoint": {"type": "REST"}},
         "componentSpecs": [{"spec": pod_spec(target, source, of.selected)}],

@@ -109,6 +109,12 @@ def test_services_and_selectors_meet_the_pods() -> None:
     assert manifests.stable_service("heart_disease", V2)["spec"]["selector"][WORKLOAD] != template[WORKLOAD]
 
 
+def test_a_gateway_may_try_again_as_often_as_requests_come_on_both_backends() -> None:
+    predictor, service = version_predictor(TARGET, "heart_disease", V1), manifests.service(OF, 8000)["metadata"]
+    assert {"projectcontour.io/max-retries": "1024"}.items() <= predictor["annotations"].items()
+    assert service["annotations"] == {"projectcontour.io/max-retries": "1024"}
+
+
 def test_the_network_policy_lets_pods_reach_their_store() -> None:
     egress = manifests.network_policy(TARGET, endpoint_called("heart_disease"))["spec"]["egress"]
     assert [port["port"] for rule in egress for port in rule.get("ports", [])] == [53, 53, 443, 30707]
@@ -118,7 +124,7 @@ def test_a_predictor_is_called_as_routes_name_its_service() -> None:
     made = version_predictor(TARGET, "heart_disease", V1)
     whole = seldon_deployment("heart_disease", [made])
     assert f"{whole['metadata']['name']}-{made['name']}" == workload("heart_disease", V1)
-    assert made["annotations"] == {"seldon.io/no-engine": "true"}
+    assert made["annotations"]["seldon.io/no-engine"] == "true"
     assert made["graph"]["name"] == made["componentSpecs"][0]["spec"]["containers"][0]["name"]
 
 

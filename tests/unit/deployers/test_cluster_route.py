@@ -22,7 +22,10 @@ def rules(weights: dict[Version, float], mode: Mode) -> list[Any]:
     assert made["parentRefs"] == [{"name": "tabular"}]
     for rule in made["rules"]:
         assert rule["matches"][0]["path"] == {"type": "PathPrefix", "value": "/seldon/tabular/heart-disease/"}
-        assert rule["filters"][0]["urlRewrite"]["path"]["replacePrefixMatch"] == "/"
+        root, again, *_ = rule["filters"]
+        assert root["urlRewrite"]["path"]["replacePrefixMatch"] == "/"
+        headers = {each["name"]: each["value"] for each in again["requestHeaderModifier"]["set"]}
+        assert headers == {"x-envoy-retry-on": "connect-failure", "x-envoy-max-retries": "8"}
     return list(made["rules"])
 
 
