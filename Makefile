@@ -67,7 +67,7 @@ lock: .venv/dev ## Write the locks anew from pyproject.toml; ARGS=--upgrade take
 	$(COMPILE) $(filter --upgrade%,$(ARGS)) --extra stores --extra serving pyproject.toml --output-file requirements.txt
 	$(COMPILE) --constraint requirements.txt --extra stores --extra serving --extra dev pyproject.toml --output-file requirements/dev.txt
 	$(COMPILE) --constraint requirements.txt pyproject.toml --output-file requirements/steps.txt
-	for name in serving zenml-server mlflow-server; do \
+	for name in serving zenml-server mlflow-server sbom; do \
 	  .venv/bin/python -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")' $$name \
 	  | $(COMPILE) --constraint requirements.txt - --output-file requirements/$$name.txt || exit; done
 
@@ -103,4 +103,5 @@ test-slow: .venv/dev ## Run the tests that take long: many malformed requests, a
 sbom: .venv/dev ## Write what the server's image has installed to build/sbom.serving.json (CycloneDX)
 	$(UV) venv --quiet --clear --python 3.11 build/serving
 	$(UV) pip install --quiet --python build/serving --requirements requirements/serving.txt
-	.venv/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file build/sbom.serving.json build/serving
+	$(UV) tool run --quiet --isolated --with-requirements requirements/sbom.txt --from cyclonedx-bom \
+	  cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file build/sbom.serving.json build/serving

@@ -47,6 +47,7 @@ def asked() -> Mapping[str, list[Requirement]]:
         "requirements/steps.txt": steps,
         "requirements/zenml-server.txt": extras["zenml-server"],
         "requirements/mlflow-server.txt": extras["mlflow-server"],
+        "requirements/sbom.txt": extras["sbom"],
         "requirements/dev.txt": [*run, *extras["dev"]],
     }
 
@@ -75,10 +76,11 @@ def test_a_lock_holds_exact_pins_alone(path: str) -> None:
 
 def test_the_locks_agree() -> None:
     for environment in ENVIRONMENTS:
-        run, serving, steps, zenml, mlflow, dev = (locked(path, environment) for path in asked())
+        run, serving, steps, zenml, mlflow, sbom, dev = (locked(path, environment) for path in asked())
         assert serving.items() | steps.items() | zenml.items() <= run.items() <= dev.items()
         assert mlflow.keys() - run.keys() == {"flask-wtf", "wtforms"}, "only the server of many users asks for these"
-        assert {name: run[name] for name in mlflow.keys() & run.keys()}.items() <= mlflow.items()
+        for lock in (mlflow, sbom):
+            assert {name: run[name] for name in lock.keys() & run.keys()}.items() <= lock.items()
 
 
 def test_pyproject_asks_for_every_library_that_is_imported() -> None:
