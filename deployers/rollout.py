@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import signal
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -83,21 +86,50 @@ def roll_out(deployer: Deployer, bundle: Path, version: str, settings: RolloutSe
         return deployer.deploy(bundle, version, TrafficPlan.replace(version))
     plans = list(settings.plans(before.current.version, version))
     reached = before.plan.weights.get(version, 0.0) if before.plan and before.plan.mode is mode else 0.0
-    try:
-        for plan in [plan for plan in plans if plan.weights[version] >= reached] or plans[-1:]:
-            endpoint = deployer.deploy(bundle, version, plan)
-            LOGGER.info("%s %s: %s", name, plan.mode.value, plan.shares())
-            if mode is Mode.SHADOW:
+    with _stopped_at_once():
+        try:
+            for plan in [plan for plan in plans if plan.weights[version] >= reached] or plans[-1:]:
+                endpoint = deployer.deploy(bundle, version, plan)
+                LOGGER.info("%s %s: %s", name, plan.mode.value, plan.shares())
+                if mode is Mode.SHADOW:
+                    return endpoint
+                _watch(deployer, name, version, plan, settings.seconds)
+            if mode is Mode.AB:
                 return endpoint
-            _watch(deployer, name, version, plan, settings.seconds)
-        if mode is Mode.AB:
-            return endpoint
-        return deployer.deploy(bundle, version, TrafficPlan.replace(version))
-    except BaseException:  # Ctrl-C too: a rollout never ends in between
-        with suppress(ProjectError):
-            if version in [each.version for each in deployer.status(name).endpoint.beside]:  # another's goes on
-                deployer.rollback(name)
-        raise
+            return deployer.deploy(bundle, version, TrafficPlan.replace(version))
+        except BaseException:  # Ctrl-C too: a rollout never ends in between
+            with suppress(ProjectError):
+                if version in [each.version for each in deployer.status(name).endpoint.beside]:  # another's goes on
+                    deployer.rollback(name)
+            raise
+
+
+@contextmanager
+def _stopped_at_once() -> Iterator[None]:
+    """Let what a handler of SIGTERM raises reach the block's own handlers, wherever the signal comes, and once.
+
+    ZenML's raises an `Exception`, which an HTTP client, or a deployer that asks one, may take for an error of its own:
+    the rollout would go on until it is killed.
+    """
+    before = signal.getsignal(signal.SIGTERM)
+    if not callable(before) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is being taken back is taken back whole
+        try:
+            before(number, frame)
+        except Exception as meant:
+            raise KeyboardInterrupt from meant
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        raise (stopped.__cause__ or stopped) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _watch(deployer: Deployer, name: str, version: str, plan: TrafficPlan, seconds: float) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -135,3 +139,41 @@ def test_an_endpoint_that_stays_silent_ends_it(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(Unreachable, match="heart_disease does not answer any more: no answer"):
         roll_out(deployer, tmp_path, "v2", CANARY)
     assert (len(deployer.plans), deployer.undone) == (1, [NAME])
+
+
+class Stopped(Exception):
+    """As ZenML's handler raises it in the pod of a run that is stopped."""
+
+
+@pytest.fixture
+def told_to_stop() -> Iterator[None]:
+    def told(_number: int, _frame: FrameType | None) -> None:
+        raise Stopped
+
+    before = signal.signal(signal.SIGTERM, told)
+    try:
+        yield
+        assert signal.getsignal(signal.SIGTERM) is told
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class Asking(Watched):
+    """It is told to stop while it asks a server, and takes whatever then happens for that server's silence."""
+
+    def status(self, name: str) -> Status:
+        try:
+            if len(self.plans) == 1 and not self.undone:
+                os.kill(os.getpid(), signal.SIGTERM)
+        except Exception:  # noqa: BLE001  as clients do whose errors have no common class
+            return Status(super().status(name).endpoint, ready=False, detail="no answer")
+        return super().status(name)
+
+
+@pytest.mark.usefixtures("told_to_stop")
+def test_one_that_is_told_to_stop_while_it_asks_a_server_takes_its_version_back(tmp_path: Path) -> None:
+    heart_bundle(tmp_path)
+    deployer: Any = Asking([("v2", True)])
+    with pytest.raises(Stopped):
+        roll_out(deployer, tmp_path, "v2", CANARY)
+    assert ([plan.mode.value for plan in deployer.plans], deployer.undone) == (["canary"], [NAME])
