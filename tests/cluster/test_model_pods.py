@@ -129,6 +129,15 @@ def test_a_killed_server_takes_only_what_was_in_flight(trial: Trial) -> None:
     assert len(found.failures) + len(found.refused) <= 2 * CLIENTS
 
 
+def test_a_pod_that_is_deleted_without_grace_takes_only_what_was_in_flight(trial: Trial) -> None:
+    name = trial.pods()[0]["metadata"]["name"]
+    with trial.load() as found:
+        kubectl("delete", "pod", name, "--namespace", MODELS, "--grace-period", "0", "--force")
+        until(lambda: sum(is_ready(pod) for pod in trial.pods() if pod["metadata"]["name"] != name) >= 2)
+        found.more(200)
+    assert len(found.failures) + len(found.refused) <= 2 * CLIENTS
+
+
 def first_process(pod: Any) -> psutil.Process:
     """The first process of a pod's container, with which all others end, where it runs on this machine."""
     if pod["status"]["hostIP"] not in {each.address for of in psutil.net_if_addrs().values() for each in of}:
