@@ -22,9 +22,12 @@ def stack_options(command: Command) -> Command:
     command = click.option(
         "--debug", is_flag=True, default=_inherited("debug"), help="Show tracebacks and library logs."
     )(data_options(command))
-    return click.option(
-        "--stack", default=_inherited("stack"), help="Where to run; without it the active ZenML stack."
-    )(command)
+    return stack_option("Where to run; without it the active ZenML stack.")(command)
+
+
+def stack_option(meaning: str) -> Callable[[Command], Command]:
+    """Add `--stack` with this help."""
+    return click.option("--stack", default=_inherited("stack"), help=meaning)
 
 
 def data_options(command: Command) -> Command:

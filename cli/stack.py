@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from cli.options import stack_option
 from cli.output import emit, json_option
 from project.errors import Exit
 from stacks.files import names, read_resources, read_stack, server_of
@@ -102,10 +103,11 @@ def diff(context: click.Context, name: str, server: ServerChoice, as_json: bool)
 
 
 @stack.command()
-@click.argument("name")
+@click.argument("name", required=False)
+@stack_option("The same as NAME; without either the active ZenML stack.")
 @json_option
 @click.pass_context
-def doctor(context: click.Context, name: str, as_json: bool) -> None:
+def doctor(context: click.Context, name: str | None, stack: str | None, as_json: bool) -> None:
     """Try every part of a stack within five seconds and print the fix for each that fails (exit code 4).
 
     Server and credentials, artifact store (write, read, delete), tracker, image registry, Kubernetes API, deployer.
@@ -113,13 +115,17 @@ def doctor(context: click.Context, name: str, as_json: bool) -> None:
     \b
     Examples:
       python run.py stack doctor local
-      python run.py stack doctor eks --json
+      python run.py stack doctor --stack eks --json
     """
     from stacks.doctor import examine
+    from stacks.selection import use_stack
 
-    findings = examine(read_stack(name))
+    if name and stack and name != stack:
+        raise click.UsageError(f"NAME is {name!r} and --stack {stack!r}: give one")
+    chosen = name or stack or use_stack(None)
+    findings = examine(read_stack(chosen))
     failed = [finding.part for finding in findings if not finding.ok]
-    data = {"stack": name, "ok": not failed, "parts": [finding.as_dict() for finding in findings]}
+    data = {"stack": chosen, "ok": not failed, "parts": [finding.as_dict() for finding in findings]}
     emit(data, "\n".join(finding.line() for finding in findings), as_json)
     if failed:
         context.exit(Exit.UNREACHABLE)

@@ -502,6 +502,16 @@ def test_doctor_of_a_healthy_local_stack(home: Path) -> None:
     assert all(parts[part]["ok"] for part in ("server", "artifact_store", "experiment_tracker"))
 
 
+@pytest.mark.parametrize("how", [["local"], ["--stack", "local"], []], ids=str)
+def test_doctor_takes_a_stack_by_name_by_option_or_the_active_one(home: Path, how: list[str]) -> None:
+    assert json.loads(_run("doctor", *how, "--json").stdout)["stack"] == "local"
+
+
+def test_doctor_takes_one_stack(home: Path) -> None:
+    result = _run("doctor", "local", "--stack", "eks")
+    assert (result.exit_code, "NAME is 'local' and --stack 'eks': give one" in result.output) == (Exit.USAGE, True)
+
+
 def test_doctor_names_a_fix_for_every_part(home: Path) -> None:
     dead = f"http://127.0.0.1:{free_port()}"
     urls = {name: dead for name in VARIABLES if name.startswith("MINIKUBE_")}
