@@ -49,9 +49,11 @@ def explained(error: BaseException) -> ProjectError:
 
 
 def _of_a_store(text: str) -> ProjectError | None:
-    """What SQLite and MLflow's server say, in plain words."""
+    """What SQLite, MLflow's server and S3's client say, in plain words."""
     if "You are not authenticated" in text:
         return Unreachable("MLflow refuses the user or password of the stack", "python run.py stack doctor")
+    if silent := re.search(r'endpoint URL: "?(\w+://[^/"]+)', text):
+        return Unreachable(f"the artifact store at {silent[1]} does not answer", "python run.py stack doctor")
     if "database is locked" in text:
         return Unreachable(
             "a store is locked by another process",

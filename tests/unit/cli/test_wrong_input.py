@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from cli.failures import explained
 from cli.main import main
@@ -83,6 +84,16 @@ def test_a_run_that_was_told_to_end() -> None:
 
     known = explained(RunInterruptedException("The execution was interrupted."))
     assert (known.exit_code, known.cause) == (Exit.INTERRUPTED, "interrupted; what was serving keeps serving")
+
+
+def test_a_store_of_artifacts_that_is_silent_is_named_by_its_address_alone() -> None:
+    error = EndpointConnectionError(endpoint_url="http://s3.example:7070/bucket/key", error="refused")
+    known = explained(error)
+    assert (known.cause, known.exit_code) == (
+        "the artifact store at http://s3.example:7070 does not answer",
+        Exit.UNREACHABLE,
+    )
+    assert known.next_step == "python run.py stack doctor"
 
 
 def test_a_store_that_ctrl_c_caught_in_a_transaction() -> None:
