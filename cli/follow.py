@@ -35,6 +35,8 @@ TOLD = {
     "tabular.scoring": FOLDS,
 }
 """What of a pod's log is said here too, by the logger that says it in a local run."""
+UNDONE = ("failed", "retrying", "running")
+"""What a step is called that did not end well; one whose pod is killed before it can tell stays what it was called."""
 NEXT = ". Next: "
 """Between the cause and the next step of our errors, as `ProjectError.__str__` writes them."""
 
@@ -144,7 +146,9 @@ def _say(steps: Sequence[StepRunResponse], said: set[tuple[str, str]]) -> None:
 def _failure(run: PipelineRunResponse, steps: Sequence[StepRunResponse]) -> ProjectError:
     """The first failed step's error, made anew from its name and text; where it had no time to say one, its pod's."""
     logs = f"kubectl logs --all-namespaces --selector run_id={run.id}"
-    failed = [step for step in steps if step.status.value == "failed"]
+    failed = sorted(
+        (step for step in steps if step.status.value in UNDONE), key=lambda step: UNDONE.index(step.status.value)
+    )
     if not failed:
         return ProjectError(f"run {run.name} ended {run.status.value}, and no step says why", logs)
     step = failed[0]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from cli import follow
+from stacks.step_pods import Ended
 
 LOGS = [
     "Step deploy_champion has started.",
@@ -26,3 +30,18 @@ def test_a_rollout_s_shares_and_a_search_s_folds_are_said_once(caplog: pytest.Lo
         ("tabular.scoring", "score_forest: 3 of 10 folds"),
         ("deployers.rollout", "heart_disease canary: v1 50 %, v2 50 %"),
     ]
+
+
+@pytest.mark.parametrize("status", ["retrying", "running"])
+def test_a_step_whose_pod_ended_before_it_could_tell_is_named(status: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ZenML's server lets nobody bring a run into this state; on a cluster 200 MiB for a step did."""
+
+    def step(name: str, status: str) -> Any:
+        return SimpleNamespace(name=name, status=SimpleNamespace(value=status), exception_info=None)
+
+    killed = Ended("its pod was killed for want of memory: it may have 200Mi", "raise it")
+    monkeypatch.setattr(follow, "ended", lambda _run, name, _since: killed if name == "package_model" else None)
+    run: Any = SimpleNamespace(id="1", name="training", created=datetime.now(UTC), status=SimpleNamespace(value="failed"))
+    steps = [step("load_rows", "cached"), step("score_forest", "stopped"), step("package_model", status)]
+    said = follow._failure(run, steps)
+    assert (said.cause, said.next_step) == (f"step package_model: {killed.cause}", "raise it")
