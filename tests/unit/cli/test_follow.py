@@ -41,7 +41,9 @@ def test_a_step_whose_pod_ended_before_it_could_tell_is_named(status: str, monke
 
     killed = Ended("its pod was killed for want of memory: it may have 200Mi", "raise it")
     monkeypatch.setattr(follow, "ended", lambda _run, name, _since: killed if name == "package_model" else None)
-    run: Any = SimpleNamespace(id="1", name="training", created=datetime.now(UTC), status=SimpleNamespace(value="failed"))
+    run: Any = SimpleNamespace(
+        id="1", name="training", created=datetime.now(UTC), status=SimpleNamespace(value="failed")
+    )
     steps = [step("load_rows", "cached"), step("score_forest", "stopped"), step("package_model", status)]
     said = follow._failure(run, steps)
     assert (said.cause, said.next_step) == (f"step package_model: {killed.cause}", "raise it")
