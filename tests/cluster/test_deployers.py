@@ -152,8 +152,6 @@ def damage(store: Store, digest: str) -> None:
 def test_a_store_that_does_not_answer_is_tried_again_and_named(
     trial: Trial, platform: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if trial.backend == "seldon":
-        pytest.skip("bundles are uploaded before the backend is asked")
     monkeypatch.setattr("deployers.kubernetes.store.TRIES", 2)  # how often: tests/integration/test_bundle_store.py
     down = BACKENDS[trial.backend](target_of(platform, s3_endpoint="http://127.0.0.1:9"), "tests")
     with pytest.raises(Unreachable, match=r"bundles can not be kept at s3://.*Could not connect"):
