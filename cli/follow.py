@@ -36,7 +36,7 @@ TOLD = {
 }
 """What of a pod's log is said here too, by the logger that says it in a local run."""
 UNDONE = ("failed", "retrying", "running")
-"""What a step is called that did not end well; one whose pod is killed before it can tell stays what it was called."""
+"""What a step is called that did not end well, the plainest first: a pod that is killed leaves what it was called."""
 NEXT = ". Next: "
 """Between the cause and the next step of our errors, as `ProjectError.__str__` writes them."""
 
@@ -146,12 +146,10 @@ def _say(steps: Sequence[StepRunResponse], said: set[tuple[str, str]]) -> None:
 def _failure(run: PipelineRunResponse, steps: Sequence[StepRunResponse]) -> ProjectError:
     """The first failed step's error, made anew from its name and text; where it had no time to say one, its pod's."""
     logs = f"kubectl logs --all-namespaces --selector run_id={run.id}"
-    failed = sorted(
-        (step for step in steps if step.status.value in UNDONE), key=lambda step: UNDONE.index(step.status.value)
-    )
-    if not failed:
+    undone = [step for step in steps if step.status.value in UNDONE]
+    if not undone:
         return ProjectError(f"run {run.name} ended {run.status.value}, and no step says why", logs)
-    step = failed[0]
+    step = min(undone, key=lambda step: UNDONE.index(step.status.value))
     told = step.exception_info
     if told is None or not told.message:
         pod = ended(str(run.id), step.name, run.created.replace(tzinfo=UTC))
