@@ -47,7 +47,7 @@ class Predictors:
         prune(self.cluster, name, ("PodDisruptionBudget",), {workload(name, version) for version in weights})
         left = [f"{dashed(name)}-{of}" for of in there if of not in shares]
         until = time.monotonic() + FOLLOWING
-        while any(map(self._stays, left)):
+        while not all(map(self._removed, left)):
             if time.monotonic() > until:
                 cause = f"{' and '.join(left)} are still there after {FOLLOWING:g} s; does the operator run?"
                 raise Unreachable(cause, "kubectl get pods --all-namespaces --selector app=seldon")
@@ -58,12 +58,17 @@ class Predictors:
         there = prune(self.cluster, name, ("PodDisruptionBudget",), ())
         return self.cluster.delete(KIND, dashed(name)) or there
 
-    def _stays(self, of: str) -> bool:
-        """Whether the operator has yet to begin with the removal of a predictor's pods and Service."""
-        pods = self.cluster.list("Deployment", {WORKLOAD: of})
-        return any("deletionTimestamp" not in each["metadata"] for each in pods) or bool(
-            self.cluster.get("Service", of)
-        )
+    def _removed(self, of: str) -> bool:
+        """Whether a predictor's Deployment and Service are gone; a Deployment that is going goes at once.
+
+        The operator deletes it in the foreground, and the Service once it is gone: that takes until the last pod has
+        drained, and the pods drain just as well without a Deployment.
+        """
+        there = self.cluster.list("Deployment", {WORKLOAD: of})
+        for each in there:
+            if "deletionTimestamp" in each["metadata"]:
+                self.cluster.delete("Deployment", each["metadata"]["name"])
+        return not there and self.cluster.get("Service", of) is None
 
     def _there(self, name: str) -> dict[str, Manifest]:
         """The predictors as they are: what is not new must not change, or its pods would start anew."""

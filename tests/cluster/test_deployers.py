@@ -59,7 +59,7 @@ def test_three_replaces_leave_one_of_ours_and_nothing_foreign_is_touched(trial: 
             kubectl("delete", kind, FOREIGN, "--namespace", MODELS)
     assert found.failures == found.refused == []
     assert set(found.versions) == {"v1", "v2", "v3"}
-    until(lambda: len(objects("deployments")) == 1)
+    assert len(objects("deployments")) == 1
     assert len(objects("seldondeployments")) == (trial.backend == "seldon")
     until(lambda: trial.versions() == {"v1"})
     assert [version.version for version in trial.deployer.status(NAME).endpoint.previous] == ["v3", "v2"]
