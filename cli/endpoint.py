@@ -216,6 +216,7 @@ def _status(found: Status) -> dict[str, Any]:
         "workers": list(found.workers),
         "pods": list(found.pods),
         "breaches": dict(found.breaches),
+        "unjudged": found.unjudged,
     }
     return {**_endpoint(found.endpoint), **live}
 
@@ -225,6 +226,7 @@ def _text(found: Status) -> str:
     previous = ", ".join(f"{v.version}{' (withdrawn)' if v.withdrawn else ''}" for v in at.previous)
     traffic = [f"  traffic   {at.plan.mode.value}: {at.plan.shares()}"] if at.plan else []
     breaches = [f"  breach    {version}: {reason}" for version, reason in found.breaches.items()]
+    breaches += [f"  guard     can not be judged: {found.unjudged}"] if found.unjudged else []
     return "\n".join(
         [
             f"{at.name}: {'ready' if found.ready else f'NOT READY: {found.detail}'}",

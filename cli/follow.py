@@ -7,14 +7,13 @@ import re
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC
 from typing import TYPE_CHECKING
 
 from cli.progress import COLOUR, FOLDS
 from deployers.traffic import Mode
 from project import errors
-from project.errors import ProjectError, Unreachable
+from project.errors import ProjectError, Unreachable, reason
 from stacks.step_logs import written
 from stacks.step_pods import AGAIN, at_work, ended, stuck, where_steps_run, withdraw
 
@@ -32,6 +31,7 @@ UNBEGUN = 20.0
 """Seconds without a step after which it is asked why."""
 TOLD = {
     "deployers.rollout": re.compile(rf"\S+ (?:{'|'.join(Mode)}): .+"),
+    "deployers.kubernetes.deployer": re.compile(r"\S+ serves, but what it replaced is still there: .+"),
     "tabular.scoring": FOLDS,
 }
 """What of a pod's log is said here too, by the logger that says it in a local run."""
@@ -48,10 +48,9 @@ def followed(run: PipelineRunResponse) -> PipelineRunResponse:
 
     Raises:
         ProjectError: A step failed: its own error where it is one of ours, else the first line of what it raised.
-        Unreachable: The server is gone, or the first pod can not begin.
+        Unreachable: The server is gone, the first pod can not begin, or a run can not be stopped.
     """
     from zenml.client import Client
-    from zenml.utils.run_utils import stop_run
 
     client = Client()
     said: set[tuple[str, str]] = set()
@@ -80,7 +79,7 @@ def followed(run: PipelineRunResponse) -> PipelineRunResponse:
                 began = answered
             time.sleep(POLL)
     except KeyboardInterrupt:
-        stop_run(client.get_pipeline_run(run.id))
+        _stop(client.get_pipeline_run(run.id))
         until = time.monotonic() + LEAVING
         while at_work(str(run.id)) and time.monotonic() < until:
             time.sleep(POLL)
@@ -96,14 +95,28 @@ def _refuse_stuck(run: PipelineRunResponse) -> None:
     Raises:
         Unreachable: It can not.
     """
-    from zenml.utils.run_utils import stop_run
-
     if (pod := stuck(str(run.id))) is None:
         return
-    with suppress(Exception):  # the reason is worth more than that the run could not be stopped
-        stop_run(run)
-    withdraw(str(run.id))
+    _stop(run)
     raise Unreachable(pod.cause, pod.next_step)
+
+
+def _stop(run: PipelineRunResponse) -> None:
+    """Stop a run, also one that ZenML does not stop since its first pod has yet to say that it began.
+
+    Raises:
+        Unreachable: It goes on.
+    """
+    from zenml.utils.run_utils import stop_run
+
+    try:
+        stop_run(run)
+    except Exception as error:  # noqa: BLE001  ZenML and the cluster's client have many, and the run goes on after each
+        if run.orchestrator_run_id is None:
+            withdraw(str(run.id), str(run.snapshot.id) if run.snapshot else "")
+        elif not run.status.is_finished:
+            cause = f"run {run.name} could not be stopped and goes on: {reason(error)}"
+            raise Unreachable(cause, f"zenml pipeline runs stop {run.id}") from None
 
 
 def _works(step: StepRunResponse, said: set[tuple[str, str]]) -> bool:

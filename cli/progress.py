@@ -55,7 +55,7 @@ class ProgressHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line, or nothing."""
         text = COLOUR.sub("", record.getMessage())
-        if record.name == "deployers.rollout":
+        if record.name.startswith("deployers."):
             print(f"    {text}", file=sys.stderr, flush=True)
         elif found := STARTED.search(text):
             self._running(found[1])

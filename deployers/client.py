@@ -69,6 +69,21 @@ def predict(address: Address, row: object) -> dict[str, Any]:
     return answer
 
 
+def text(address: Address, path: str) -> str:
+    """What a server answers at a path.
+
+    Raises:
+        Unreachable: It does not answer, or with an error.
+    """
+    try:
+        status, answer = _ask(address, "GET", path, None, PATIENT)
+    except (OSError, HTTPException) as error:
+        raise Unreachable(f"{address}{path} does not answer: {error}", "python run.py status") from None
+    if status != HTTPStatus.OK:
+        raise Unreachable(f"{address}{path} answers {status}", "python run.py status")
+    return answer.decode(errors="replace")
+
+
 def smoke(address: Address, bundles: Mapping[str, Bundle]) -> None:
     """Post the first bundle's own example and compare the answer with what the bundle of its version says.
 
@@ -99,6 +114,12 @@ def smoke(address: Address, bundles: Mapping[str, Bundle]) -> None:
 
 
 def _request(address: Address, method: str, path: str, body: str | None, seconds: float) -> tuple[int, dict[str, Any]]:
+    status, answer = _ask(address, method, path, body, seconds)
+    found: dict[str, Any] = json.loads(answer)
+    return status, found
+
+
+def _ask(address: Address, method: str, path: str, body: str | None, seconds: float) -> tuple[int, bytes]:
     # http.client heeds no proxy variables: what we ask is our own server, here or behind our own gateway.
     kind = HTTPSConnection if address.tls else HTTPConnection
     connection = kind(address.host, address.port, timeout=seconds)
@@ -106,7 +127,6 @@ def _request(address: Address, method: str, path: str, body: str | None, seconds
     try:
         connection.request(method, address.path + path, body, headers)
         response = connection.getresponse()
-        answer: dict[str, Any] = json.loads(response.read())
-        return response.status, answer
+        return response.status, response.read()
     finally:
         connection.close()

@@ -66,6 +66,8 @@ class Status:
     """What the versions beside the champion were asked, where the backend can count it."""
     pods: tuple[str, ...] = ()
     """Names of those that take requests or copies of them, the champion's first, where the backend has pods."""
+    unjudged: str = ""
+    """Why nobody can say now whether the guard is kept, or nothing."""
 
 
 class Deployer(Protocol):

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Literal
@@ -23,7 +23,7 @@ from tabular.bundle import read_manifest
 LOGGER = logging.getLogger(__name__)
 POLL = 0.2
 SILENT = 5.0
-"""Seconds without an answer after which an endpoint is given up: one late answer of a busy machine is none."""
+"""Seconds without an answer, or without a count, after which a rollout is given up: one late answer is none."""
 
 Percent = Annotated[float, Field(gt=0, lt=WHOLE)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -77,7 +77,7 @@ def roll_out(deployer: Deployer, bundle: Path, version: str, settings: RolloutSe
     Raises:
         Refused: The version broke its guard, or failed before it answered; the one before serves alone. Or another
             deployment took its place in the traffic, and that goes on.
-        Unreachable: The endpoint stopped answering.
+        Unreachable: The endpoint stopped answering, its pods do not tell what the guard asks, or the way back failed.
     """
     name = str(read_manifest(bundle)["name"])
     before = deployer.status(name).endpoint if name in deployer.endpoints() else None
@@ -97,11 +97,31 @@ def roll_out(deployer: Deployer, bundle: Path, version: str, settings: RolloutSe
             if mode is Mode.AB:
                 return endpoint
             return deployer.deploy(bundle, version, TrafficPlan.replace(version))
-        except BaseException:  # Ctrl-C too: a rollout never ends in between
-            with suppress(ProjectError):
-                if version in [each.version for each in deployer.status(name).endpoint.beside]:  # another's goes on
-                    deployer.rollback(name)
+        except _Broke as broke:
+            _take_back(deployer, name, version, broke.cause)
+            cause = f"{name} {version} was rolled back: {broke.cause}; {before.current.version} serves"
+            raise Refused(cause, "python run.py status") from None
+        except BaseException as error:  # Ctrl-C too: a rollout never ends in between
+            _take_back(deployer, name, version, error.cause if isinstance(error, ProjectError) else "interrupted")
             raise
+
+
+class _Broke(Refused):
+    """A version broke its guard."""
+
+
+def _take_back(deployer: Deployer, name: str, version: str, why: str) -> None:
+    """Let the champion serve alone again, unless another deployment took the version's place.
+
+    Raises:
+        Unreachable: It can not be told to, and the version may keep its share.
+    """
+    try:
+        if version in [each.version for each in deployer.status(name).endpoint.beside]:
+            deployer.rollback(name)
+    except ProjectError as failed:
+        cause = f"{name} {version}: {why}; and it could not be taken back: {failed.cause}"
+        raise Unreachable(cause, "python run.py status, then python run.py rollback") from None
 
 
 @contextmanager
@@ -138,18 +158,15 @@ def _watch(deployer: Deployer, name: str, version: str, plan: TrafficPlan, secon
     while True:
         status, now = deployer.status(name), time.monotonic()
         if version in status.breaches:
-            champion = status.endpoint.current.version
-            raise Refused(
-                f"{name} {version} was rolled back: {status.breaches[version]}; {champion} serves",
-                "python run.py status",
-            )
+            raise _Broke(status.breaches[version], "python run.py status")
         if version not in [each.version for each in status.endpoint.beside]:
             raise Refused(f"another deployment of {name} took the traffic of {version}", "python run.py status")
-        if status.ready:
+        if seen := status.ready and not status.unjudged:
             answered = now
         elif now - answered > SILENT:
-            raise Unreachable(f"{name} does not answer any more: {status.detail}", "python run.py status")
-        if now >= until and status.ready:
+            what = f"{version} can not be judged" if status.ready else "does not answer any more"
+            raise Unreachable(f"{name} {what}: {status.detail or status.unjudged}", "python run.py status")
+        if now >= until and seen:
             came, wanted = status.requests.get(version), plan.guard.requests if plan.guard else 0
             if plan.mode in SHARED and came is not None and came < wanted:
                 judged = f"{version} was not judged, {came} of the {wanted} requests came that its guard wants"

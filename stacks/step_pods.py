@@ -50,14 +50,23 @@ def stuck(run: str) -> Ended | None:
     return next(filter(None, map(waits_in_vain, _pods(run, "!step_name"))), None)
 
 
-def withdraw(run: str) -> None:
-    """Delete the Job that would begin a run's steps: ZenML stops those of steps, and this one would begin them late."""
+def withdraw(run: str, snapshot: str) -> None:
+    """Delete the Job that would begin a run's steps, and the Secret with which it would ask the server.
+
+    ZenML stops those of steps, and this one would begin them late; the Secret goes with a run that ends by itself.
+
+    Args:
+        run: Its id.
+        snapshot: Id of what it runs, which names the Secret.
+    """
     if (where := where_steps_run()) is None:
         return
     context, namespace, _ = where
     jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs?labelSelector={quote(f'run_id={run},!step_name')}"
     with suppress(Failure):  # its own deadline ends it too
-        ask(connect(context), context, "DELETE", f"{jobs}&propagationPolicy=Background")
+        api = connect(context)
+        ask(api, context, "DELETE", f"{jobs}&propagationPolicy=Background")
+        ask(api, context, "DELETE", f"/api/v1/namespaces/{namespace}/secrets/zenml-token-{snapshot}")
 
 
 def at_work(run: str) -> bool:

@@ -6,7 +6,7 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
@@ -21,8 +21,12 @@ RENEW, POLL = 2.0, 0.25
 
 
 @contextmanager
-def claimed(cluster: Cluster, name: str, doing: str) -> Iterator[None]:
+def claimed(cluster: Cluster, name: str, doing: str) -> Iterator[Callable[[], None]]:
     """Hold the endpoint's claim, or say who does.
+
+    Yields:
+        To be called before what can not be taken back; refuses where the claim is another's by now, as after a machine
+        that slept longer than it lasts.
 
     Raises:
         Refused: Another process holds it.
@@ -32,8 +36,14 @@ def claimed(cluster: Cluster, name: str, doing: str) -> Iterator[None]:
     ended = threading.Event()
     renewing = threading.Thread(target=_renew, args=(cluster, name, holder, ended), daemon=True)
     renewing.start()
+
+    def held() -> None:
+        if _held(cluster, name, holder) is None:
+            cause = f"can not go on to {doing}: the claim ran out while this process was away, and others may be at it"
+            raise Refused(cause, "python run.py status")
+
     try:
-        yield
+        yield held
     finally:
         ended.set()
         renewing.join()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -52,6 +53,11 @@ class Cluster:
     def __init__(self, namespace: str, context: str | None = None, incluster: bool = False) -> None:
         self.namespace, self._context, self._incluster = namespace, context, incluster
         self._client: Any = None
+
+    @property
+    def inside(self) -> bool:
+        """Whether this is a pod of the cluster, which reaches others by their addresses."""
+        return self._incluster and "KUBERNETES_SERVICE_HOST" in os.environ
 
     def get(self, kind: str, name: str) -> Manifest | None:
         """An object, or None if there is none of this name."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from deployers import client, history
 from deployers.client import Address
 from deployers.history import Change
 from deployers.interface import Endpoint, Status, Version, absent
-from deployers.kubernetes import endpoint_record, judging, manifests, pods
+from deployers.kubernetes import credentials, endpoint_record, judging, manifests, pods
 from deployers.kubernetes.claim import claimed
 from deployers.kubernetes.cluster import Cluster
 from deployers.kubernetes.endpoint_record import ClusterRecord
@@ -24,9 +23,9 @@ from deployers.kubernetes.shares import plain, shares, standing_by
 from deployers.kubernetes.store import Store
 from deployers.kubernetes.switch import SETTLED, Switch
 from deployers.kubernetes.target import ENDPOINT, Target, dashed, endpoint_called, workload
-from deployers.kubernetes.workloads import Workloads
+from deployers.kubernetes.workloads import PER_VERSION, Workloads
 from deployers.traffic import Mode, TrafficPlan
-from project.errors import ConfigError, ProjectError, Unreachable
+from project.errors import ConfigError, ProjectError, Refused, Unreachable
 from project.paths import NAME
 from tabular.bundle import Bundle, read_bundle
 
@@ -65,11 +64,12 @@ class ClusterDeployer:
         """See `Deployer.deploy`; renders every mode."""
         found = read_bundle(bundle)
         name = self._named(str(found.json("contract.json")["name"]))
-        with claimed(self.cluster, name, f"deploy {name}"):
+        with claimed(self.cluster, name, f"deploy {name}") as held:
             record = endpoint_record.read(self.cluster, name)
+            self._refuse_foreign(record)
             change = history.deploying(record.endpoint if record else None, version, found.digest, plan)
             self.store().put(found)
-            return self._serve(name, record, change, {found.digest: found})
+            return self._serve(name, record, change, held, {found.digest: found})
 
     def endpoints(self) -> list[str]:
         """See `Deployer.endpoints`."""
@@ -84,9 +84,9 @@ class ClusterDeployer:
         if not ready:
             reasons = [reason for _, reason in pods.reasons(self.cluster, of)]
             detail = "; ".join([str(answer.get("detail") or "the gateway has no answer"), *reasons])
-        breaches, requests = judging.judged(self.cluster, record)
+        breaches, requests, unjudged = judging.judged(self.cluster, record)
         working = pods.at_work(self.cluster, of, *(workload(name, version) for version in endpoint.beside))
-        return Status(endpoint, ready, detail, answer.get("version"), (), breaches, requests, working)
+        return Status(endpoint, ready, detail, answer.get("version"), (), breaches, requests, working, unjudged)
 
     def bundle(self, name: str) -> tuple[Endpoint, Bundle]:
         """An endpoint and the bundle of the version behind it, every byte verified; see `Deployer.status`."""
@@ -96,7 +96,7 @@ class ClusterDeployer:
     def predict(self, name: str, row: object) -> dict[str, Any]:
         """The endpoint's answer for one row; see `client.predict`."""
         self._known(name)
-        return client.predict(self._address(name), row)
+        return client.predict(credentials.address(self.cluster, self.target, name), row)
 
     def key_command(self) -> str | None:
         """See `Deployer.key_command`."""
@@ -110,9 +110,10 @@ class ClusterDeployer:
     def rollback(self, name: str, to: str | None = None) -> Endpoint:
         """See `Deployer.rollback`."""
         self._known(name)
-        with claimed(self.cluster, name, f"roll {name} back"):
+        with claimed(self.cluster, name, f"roll {name} back") as held:
             record = self._known(name)
-            return self._serve(name, record, history.rolling_back(record.endpoint, to), {})
+            self._refuse_foreign(record)
+            return self._serve(name, record, history.rolling_back(record.endpoint, to), held)
 
     def down(self, name: str) -> bool:
         """See `Deployer.down`; returns once the last pod is gone. Bundles stay in their store."""
@@ -127,7 +128,14 @@ class ClusterDeployer:
                 time.sleep(POLL)
         return there
 
-    def _serve(self, name: str, record: ClusterRecord | None, change: Change, known: Mapping[str, Bundle]) -> Endpoint:
+    def _serve(
+        self,
+        name: str,
+        record: ClusterRecord | None,
+        change: Change,
+        held: Callable[[], None],
+        known: Mapping[str, Bundle] | None = None,
+    ) -> Endpoint:
         """Make the change's versions answer, and record it; whatever fails, what answered before answers on.
 
         A version is reached by its name before it gets weight, and has lost its weight before it goes.
@@ -136,26 +144,33 @@ class ClusterDeployer:
             name: The endpoint's.
             record: As it is now.
             change: What shall answer.
-            known: Bundles at hand, by digest; the store has the others.
+            held: Raises where the claim is another's by now.
+            known: Of a deployment, bundles at hand by digest; the store has the others. Without them what answers
+                already is left as it is: a way back must not need what may be what is broken.
         """
         mode, wanted = shares(change.current, change.beside, change.plan)
         old = record.endpoint if record else None
-        before_mode, before = shares(old.current, old.beside, old.plan) if old else (mode, {})
+        before_mode, recorded = shares(old.current, old.beside, old.plan) if old else (mode, {})
+        # Of what somebody deleted by hand the record does not know, and no gateway follows a route to it.
+        before = {each: share for each, share in recorded.items() if self.cluster.get("Service", workload(name, each))}
+        made = [version for version in wanted if known is not None or version not in before]
         store = self.store()
-        found = {version: known.get(version.digest) or store.get(version.digest) for version in wanted}
-        switch = Switch(self.cluster, self.target, name, self._address(name))
+        found = {version: (known or {}).get(version.digest) or store.get(version.digest) for version in made}
+        switch = Switch(self.cluster, self.target, name, credentials.address(self.cluster, self.target, name), held)
         try:
             self.cluster.apply(manifests.network_policy(self.target, endpoint_called(name)))
             shown = {**dict.fromkeys(wanted, 0.0), **before} if before else wanted
-            self.workloads.add(name, {version: shown[version] for version in wanted})
-            for version in wanted:
-                pods.wait_ready(self.cluster, workload(name, version), f"{name} {version.version}")
+            if made:
+                self.workloads.add(name, {version: shown[version] for version in made})
+            for version in made:
+                pods.wait_ready(self.cluster, workload(name, version), f"{name} {version.version}", self.target.image)
             switch.show(shown, before_mode)
             for version, bundle in found.items():
                 switch.prove(version, bundle)
             switch.show({**dict.fromkeys(before, 0.0), **wanted}, mode)
             switch.point(change.current)
             switch.settle(wanted)
+            serves = found.get(plain(change.current))
             endpoint = Endpoint(
                 name=name,
                 url=self.target.endpoint_url(name),
@@ -163,11 +178,13 @@ class ClusterDeployer:
                 previous=tuple(change.versions[1:]),
                 backend=self.workloads.backend,
                 stack=self.stack or (old.stack if old else ""),
-                example=found[plain(change.current)].json("serving.json")["example"]["row"],
+                example=serves.json("serving.json")["example"]["row"] if serves else old.example if old else {},
                 beside=change.beside,
                 plan=change.plan,
             )
-            endpoint_record.write(self.cluster, ClusterRecord(endpoint, self._baseline(record, change, name)))
+            held()
+            baseline = judging.baseline(self.cluster, name, record, change)
+            endpoint_record.write(self.cluster, ClusterRecord(endpoint, baseline))
         except BaseException:  # Ctrl-C too
             with suppress(ProjectError):  # the failure that brought us here is the one to report
                 self._restore(switch, old, before, before_mode)
@@ -193,7 +210,8 @@ class ClusterDeployer:
         self.workloads.keep(switch.name, kept)
 
     def _restore(self, switch: Switch, old: Endpoint | None, before: Mapping[Version, float], mode: Mode) -> None:
-        if old is None:
+        switch.held()  # what another has made since is not ours to take away
+        if old is None or not before:
             self._remove(switch.name)
             return
         switch.show(before, mode)
@@ -201,42 +219,24 @@ class ClusterDeployer:
         self.workloads.keep(switch.name, before)
 
     def _remove(self, name: str) -> bool:
-        """Delete all of an endpoint but its record."""
+        """Delete all of an endpoint but its record, whichever backend made it."""
         there = False
-        for kind in ("HTTPRoute", "Service", "NetworkPolicy"):
+        for kind in ("HTTPRoute", "SeldonDeployment", *PER_VERSION, "NetworkPolicy"):
             for each in self.cluster.list(kind, {ENDPOINT: dashed(name)}):
                 there = self.cluster.delete(kind, each["metadata"]["name"]) or there
-        return self.workloads.remove(name) or there
-
-    def _baseline(self, record: ClusterRecord | None, change: Change, name: str) -> Mapping[str, int]:
-        """What the champion had predicted when the challengers came."""
-        if change.plan is None:
-            return {}
-        if record is not None and record.endpoint.beside == change.beside:
-            return record.baseline
-        return judging.counted(self.cluster, name, change.current).labels
-
-    def _address(self, name: str) -> Address:
-        key = self._secret(self.target.keys_secret).get("key")
-        if key is None:
-            cause = f"Secret {self.target.keys_secret} in {self.target.namespace} has no `key` to ask endpoints with"
-            raise ConfigError(cause, "make platform-up")
-        return Address.of(self.target.endpoint_url(name), {"X-API-Key": key})
+        return there
 
     def store(self) -> Store:
         """Where the bundles are."""
-        target, credentials = self.target, {}
-        if target.s3_secret:
-            secret = self._secret(target.s3_secret)
-            names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-            credentials = {of.lower(): secret[of] for of in names if of in secret}
-        return Store(target.bundles, target.s3_endpoint, target.s3_region, credentials)
+        return credentials.store(self.cluster, self.target)
 
-    def _secret(self, name: str) -> Mapping[str, str]:
-        found = self.cluster.get("Secret", name)
-        if found is None:
-            raise Unreachable(f"namespace {self.target.namespace} has no Secret {name}", "make platform-up")
-        return {key: base64.b64decode(value).decode() for key, value in found.get("data", {}).items()}
+    def _refuse_foreign(self, record: ClusterRecord | None) -> None:
+        """Raise Refused where the other backend's pods serve: this one would neither change nor remove them."""
+        there = record.endpoint if record else None
+        if there and there.backend != self.workloads.backend:
+            mine = self.workloads.backend
+            cause = f"{there.name} is served by the deployer tabular_{there.backend}, and this one is tabular_{mine}"
+            raise Refused(cause, f"python run.py down --dataset {there.name}, then the same command again")
 
     def _named(self, name: str) -> str:
         if not NAME.fullmatch(name):  # what is deleted there must be an endpoint's

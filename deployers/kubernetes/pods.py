@@ -16,7 +16,8 @@ STARTING = 120.0
 """Seconds that the pods of a version have to become ready."""
 HOPELESS, LINGERING = 5.0, 30.0
 """Seconds after which a reason that may pass is taken for one that stays; one of an earlier try has longer to go."""
-NOT_YET = "is not ready yet"
+NOT_YET, NO_NODE = "is not ready yet", "finds no node"
+"""What may take as long as all of it: a cluster that grows makes a node first."""
 UNMADE = 30.0
 """Seconds in which an operator has made the Deployment of a predictor, if it runs."""
 UNREACHED = 4
@@ -24,8 +25,8 @@ UNREACHED = 4
 ATTEMPTS = 3
 
 
-def wait_ready(cluster: Cluster, workload: str, what: str, seconds: float = STARTING) -> None:
-    """Return once every pod of a workload is ready and none of an older template is left to replace.
+def wait_ready(cluster: Cluster, workload: str, what: str, image: str, seconds: float = STARTING) -> None:
+    """Return once every pod of a workload is ready, with this image, and none of an older template is left to replace.
 
     Raises:
         Refused: They do not become ready; the reason is the pod's own.
@@ -34,12 +35,13 @@ def wait_ready(cluster: Cluster, workload: str, what: str, seconds: float = STAR
     began, bad_since, before = time.monotonic(), 0.0, None
     while True:
         found = [each for each in cluster.list("Deployment", {WORKLOAD: workload}) if not _leaves(each)]
-        if found and all(map(_complete, found)):
+        if found and all(_complete(each, image) for each in found):
             return
         now, said = time.monotonic(), list(reasons(cluster, workload, found))
         before = {reason for _, reason in said} if before is None else before
         reason = said[-1][1] if said else ""
-        bad_since = (bad_since or now) if reason and NOT_YET not in reason else 0.0
+        bad = reason and not any(why in reason for why in (NOT_YET, NO_NODE))
+        bad_since = (bad_since or now) if bad else 0.0
         patience = LINGERING if reason in before else HOPELESS
         hopeless = [each for final, each in said if final and each not in before]
         if hopeless or (bad_since and now - bad_since > patience):
@@ -66,7 +68,7 @@ def reasons(cluster: Cluster, workload: str, deployments: list[Manifest] | None 
         name, status = pod["metadata"]["name"], pod.get("status", {})
         for condition in status.get("conditions", []):
             if condition["type"] == "PodScheduled" and condition["status"] == "False":
-                yield False, f"pod {name} finds no node: {condition.get('message', condition.get('reason'))}"
+                yield False, f"pod {name} {NO_NODE}: {condition.get('message', condition.get('reason'))}"
         for container in status.get("containerStatuses", []):
             yield _reason(cluster, name, container)
 
@@ -108,7 +110,9 @@ def _last_line(cluster: Cluster, pod: str, previous: bool) -> str:
     return "its log is gone"
 
 
-def _complete(deployment: Manifest) -> bool:
+def _complete(deployment: Manifest, image: str) -> bool:
+    if image not in [each["image"] for each in deployment["spec"]["template"]["spec"]["containers"]]:
+        return False  # the operator has yet to hand on what its predictor now says
     status, wanted = deployment.get("status", {}), deployment["spec"].get("replicas", 1)
     seen = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
     counts = [status.get(name, 0) for name in ("updatedReplicas", "availableReplicas", "replicas")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from deployers import client
@@ -35,12 +35,14 @@ class Switch:
         target: Where.
         name: The endpoint's.
         address: Its public address, with a key.
+        held: Raises where another process holds the claim on the endpoint by now: then nothing is written.
     """
 
     cluster: Cluster
     target: Target
     name: str
     address: Address
+    held: Callable[[], None]
 
     def show(self, weights: Mapping[Version, float], mode: Mode) -> None:
         """Make the route say this and wait until the gateway has read it.
@@ -48,6 +50,7 @@ class Switch:
         Raises:
             Unreachable: The gateway does not follow, with its own reason.
         """
+        self.held()
         route = self.cluster.apply(http_route(self.target, self.name, weights, mode))
         until = time.monotonic() + FOLLOWING
         while reason := accepted(route):

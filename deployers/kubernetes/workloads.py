@@ -36,10 +36,6 @@ class Workloads(Protocol):
         """Remove the pods of all versions but these."""
         ...
 
-    def remove(self, name: str) -> bool:
-        """Remove all pods of an endpoint; whether there were any."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class Deployments:
@@ -63,24 +59,15 @@ class Deployments:
         """See `Workloads.keep`."""
         prune(self.cluster, name, PER_VERSION, {workload(name, version) for version in weights})
 
-    def remove(self, name: str) -> bool:
-        """See `Workloads.remove`."""
-        return prune(self.cluster, name, PER_VERSION, ())
-
     def _replicas(self, workload: str) -> int:
         """As many as the autoscaler has made of them; an apply that left them out would set one."""
         there = self.cluster.get("Deployment", workload) or {"spec": {}}
         return max(self.target.replicas, min(int(there["spec"].get("replicas", 0)), self.target.most_replicas))
 
 
-def prune(cluster: Cluster, name: str, kinds: Collection[str], kept: Collection[str]) -> bool:
-    """Delete what of an endpoint belongs to a version, but to none of the workloads `kept`; whether there was any."""
-    found = [
-        (kind, each["metadata"]["name"])
-        for kind in kinds
-        for each in cluster.list(kind, {ENDPOINT: dashed(name)})
-        if each["metadata"]["labels"].get(WORKLOAD, dashed(name)) not in (dashed(name), *kept)
-    ]
-    for kind, of in found:
-        cluster.delete(kind, of)
-    return bool(found)
+def prune(cluster: Cluster, name: str, kinds: Collection[str], kept: Collection[str]) -> None:
+    """Delete what of an endpoint belongs to a version, but to none of the workloads `kept`."""
+    for kind in kinds:
+        for each in cluster.list(kind, {ENDPOINT: dashed(name)}):
+            if each["metadata"]["labels"].get(WORKLOAD, dashed(name)) not in (dashed(name), *kept):
+                cluster.delete(kind, each["metadata"]["name"])

@@ -43,7 +43,8 @@ class Predictors:
             Unreachable: The operator does not follow.
         """
         shares, there = {short(version): share for version, share in weights.items()}, self._there(name)
-        self._apply(name, {of: each for of, each in there.items() if of in shares}, shares)
+        if staying := {of: each for of, each in there.items() if of in shares}:
+            self._apply(name, staying, shares)
         prune(self.cluster, name, ("PodDisruptionBudget",), {workload(name, version) for version in weights})
         left = [f"{dashed(name)}-{of}" for of in there if of not in shares]
         until = time.monotonic() + FOLLOWING
@@ -52,11 +53,6 @@ class Predictors:
                 cause = f"{' and '.join(left)} are still there after {FOLLOWING:g} s; does the operator run?"
                 raise Unreachable(cause, "kubectl get pods --all-namespaces --selector app=seldon")
             time.sleep(POLL)
-
-    def remove(self, name: str) -> bool:
-        """See `Workloads.remove`."""
-        there = prune(self.cluster, name, ("PodDisruptionBudget",), ())
-        return self.cluster.delete(KIND, dashed(name)) or there
 
     def _removed(self, of: str) -> bool:
         """Whether a predictor's Deployment and Service are gone; a Deployment that is going goes at once.

@@ -60,7 +60,7 @@ def settings(overlay: Overlay = "minikube") -> Settings:
 
     Raises:
         ProjectError: The cluster does not answer.
-        ConfigError: It has no node with an address, or a variable is not set.
+        ConfigError: It has no node with an address, a variable is not set, or the context is of another cluster.
     """
     if overlay == "eks":
         return _eks()
@@ -83,6 +83,10 @@ def _eks() -> Settings:
     if lacking := [name for name, value in given.items() if not value]:
         cause = f"{', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not set"
         raise ConfigError(cause, f"export {' '.join(f'{name}=…' for name in lacking)}: terraform output names them")
+    current = kubectl("config", "current-context").strip()
+    if current != given["EKS_CONTEXT"]:  # the passwords of its databases would go into another cluster
+        cause = f"kubectl's current context is {current}, EKS_CONTEXT says {given['EKS_CONTEXT']}"
+        raise ConfigError(cause, f"kubectl config use-context {given['EKS_CONTEXT']}")
     return Settings(
         overlay="eks",
         context=given["EKS_CONTEXT"],

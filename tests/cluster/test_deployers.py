@@ -11,7 +11,7 @@ import pytest
 
 from deployers.kubernetes.store import Store
 from deployers.kubernetes.target import Target
-from deployers.traffic import TrafficPlan
+from deployers.traffic import Mode, TrafficPlan
 from k8s.platform.settings import MODELS, Settings
 from project.errors import ProjectError, Refused, Unreachable
 from tests.cluster.conftest import kubectl
@@ -207,14 +207,61 @@ def test_an_operator_that_does_nothing_is_named_and_the_old_version_answers(
     assert trial.deployer.status(NAME).serving == "v2"
 
 
+def test_the_serving_version_on_an_image_that_is_not_there_is_refused_and_answers_on_the_old_one(
+    trial: Trial, platform: Settings
+) -> None:
+    """Its pods are there and well until the operator has followed."""
+    edited = BACKENDS[trial.backend](target_of(platform, image="tests/none:1"), "tests")
+    with trial.load() as found:
+        with pytest.raises(Refused, match=r"(ErrImagePull|ImagePullBackOff)"):
+            edited.deploy(trial.made["v1"], "v1", TrafficPlan.replace("v1"))
+        found.more(50)
+    assert (found.failures, found.refused, set(found.versions)) == ([], [], {"v1"})
+
+
+def test_the_way_back_from_a_canary_needs_neither_store_nor_image(trial: Trial, platform: Settings) -> None:
+    trial.deployer.deploy(trial.made["v2"], "v2", TrafficPlan(Mode.CANARY, {"v1": 90, "v2": 10}))
+    example = trial.deployer.status(NAME).endpoint.example
+    without = target_of(platform, image="tests/none:1", s3_endpoint="http://127.0.0.1:9")
+    with trial.load() as found:
+        back = BACKENDS[trial.backend](without, "tests").rollback(NAME)
+        found.more(50)
+    assert found.failures == found.refused == []
+    assert (back.current.version, back.plan, back.example) == ("v1", None, example)
+    until(lambda: trial.versions() == {"v1"})
+
+
+def test_what_somebody_deleted_by_hand_is_in_nobody_s_way(trial: Trial) -> None:
+    kinds, ours = "seldondeployments,deployments,services", f"tabular-zenml/endpoint={DASHED}"
+    kubectl("delete", kinds, "--selector", ours, "--namespace", MODELS)
+    trial.replace("v2")
+    assert trial.deployer.status(NAME).serving == "v2"
+
+
+def test_the_other_deployer_leaves_it_alone_and_takes_all_of_it_down(trial: Trial, platform: Settings) -> None:
+    (backend,) = set(BACKENDS) - {trial.backend}
+    other = BACKENDS[backend](target_of(platform), "tests")
+    refused = f"{NAME} is served by the deployer tabular_{trial.backend}, and this one is tabular_{backend}"
+    with pytest.raises(Refused, match=refused):
+        other.deploy(trial.made["v2"], "v2", TrafficPlan.replace("v2"))
+    assert trial.deployer.status(NAME).serving == "v1"
+    assert other.down(NAME)
+    refuse_left()
+
+
 def test_down_leaves_nothing(trial: Trial) -> None:
     assert trial.deployer.down(NAME)
-    kinds = "deployments,services,httproutes,poddisruptionbudgets,horizontalpodautoscalers,networkpolicies,configmaps"
-    for kind in (*kinds.split(","), "seldondeployments", "leases", "pods"):
-        assert objects(kind) == [], kind
+    refuse_left()
     assert not trial.deployer.down(NAME)
     with pytest.raises(Unreachable, match=f"there is no endpoint '{NAME}'"):
         trial.deployer.status(NAME)
+
+
+def refuse_left() -> None:
+    """Fail if anything of the endpoint is left."""
+    kinds = "deployments,services,httproutes,poddisruptionbudgets,horizontalpodautoscalers,networkpolicies,configmaps"
+    for kind in (*kinds.split(","), "seldondeployments", "leases", "pods"):
+        assert objects(kind) == [], kind
 
 
 def test_what_is_missing_is_said_before_a_training_run(platform: Settings) -> None:

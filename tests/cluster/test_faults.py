@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from k8s.platform.settings import MODELS, SERVERS, Settings
+from project.errors import Exit
 from project.images import image_name
 from project.paths import ROOT
 from tests.cluster.conftest import Done, kubectl
@@ -27,7 +28,7 @@ DONE = "first={} second=completed completed 21"
 @contextmanager
 def running(stack: Mapping[str, str], image: str, *how: str) -> Iterator[tuple[Running, Callable[[], bool]]]:
     """Two steps, and whether the second is at work; whoever has ended is not waited for."""
-    command = [sys.executable, "-m", "tests.cluster.two_steps", image, *how]
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "tests.cluster.two_steps", image, *how]
     environment, before = {**os.environ, **stack}, second_pods()
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **pipes)  # type: ignore[call-overload]
@@ -61,21 +62,39 @@ def steps_image(platform: Settings) -> str:
 def test_a_step_that_needs_more_memory_than_it_may_have_is_named(platform: Settings, stack: dict[str, str]) -> None:
     with running(stack, steps_image(platform), "--gibibytes", "3") as (process, _):
         done = ended(process)
-    assert done.returncode == 1, done.stdout + done.stderr[-2000:]
+    assert done.returncode == Exit.FAULT, done.stdout + done.stderr[-2000:]
     said = done.stdout.splitlines()[-1]
     assert "step second: its pod was killed for want of memory: it may have 2Gi. Next: raise pod_settings" in said
 
 
 def test_an_image_that_can_not_be_pulled_is_said_and_not_waited_for(platform: Settings, stack: dict[str, str]) -> None:
+    before = submitted()
     with running(stack, f"{platform.registry}/steps:none") as (process, _):
         done = ended(process)
-    assert done.returncode == 1, done.stdout + done.stderr[-2000:]
+    assert done.returncode == Exit.UNREACHABLE, done.stdout + done.stderr[-2000:]
     assert "Unreachable: the image of the steps can not be pulled: " in done.stdout.splitlines()[-1]
     assert "steps:none" in done.stdout
-    jobs = kubectl(
-        "get", "jobs", "--namespace", MODELS, "--selector", "pipeline=two-steps,!step_name", "--output", "json"
-    )
-    assert not [job for job in json.loads(jobs)["items"] if "steps:none" in json.dumps(job["spec"])]
+    assert submitted() <= before
+
+
+def test_ctrl_c_before_a_run_has_begun_leaves_nothing_that_begins(platform: Settings, stack: dict[str, str]) -> None:
+    """ZenML stops no run of which no pod has yet said that it began."""
+    before, salt = submitted(), str(time.time())
+    with running(stack, steps_image(platform), "--salt", salt) as (process, _):
+        assert process.stdout is not None
+        assert process.stdout.readline() == "submitted\n"
+        assert submitted() - before
+        process.send_signal(signal.SIGINT)
+        done = ended(process)
+    assert "KeyboardInterrupt" in done.stderr.splitlines()[-1]
+    assert submitted() <= before
+
+
+def submitted() -> set[str]:
+    """What a run leaves with the cluster before its first pod begins: that pod's Job, and the Secret it asks with."""
+    where = ("--namespace", MODELS, "--output", "name")
+    jobs = kubectl("get", "jobs", "--selector", "pipeline=two-steps,!step_name", *where).split()
+    return {*jobs, *(name for name in kubectl("get", "secrets", *where).split() if "/zenml-token-" in name)}
 
 
 def test_a_run_outlives_its_server(platform: Settings, stack: dict[str, str]) -> None:
@@ -100,7 +119,7 @@ def test_a_store_that_goes_while_a_step_works_ends_the_run_and_the_next_one_resu
     finally:
         kubectl("--namespace", SERVERS, "scale", "deployment/s3", "--replicas", "1")
         kubectl("--namespace", SERVERS, "rollout", "status", "deployment/s3", "--timeout=180s")
-    assert done.returncode == 1, done.stdout + done.stderr[-2000:]
+    assert done.returncode == Exit.UNREACHABLE, done.stdout + done.stderr[-2000:]
     assert platform.urls["s3"] in done.stdout.splitlines()[-1]
     with running(stack, steps_image(platform), "--salt", salt) as (process, _):
         again = ended(process)

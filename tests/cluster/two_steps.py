@@ -47,7 +47,7 @@ def two_steps(salt: str, seconds: float, gibibytes: int) -> None:
 
 
 def main() -> int:
-    """Submit, wait, print what came out, or the error as the command would."""
+    """Submit, wait, print what came out, or the error, and exit as the command would."""
     given = argparse.ArgumentParser()
     given.add_argument("image")
     given.add_argument("--salt", default=str(time.time()))
@@ -71,7 +71,7 @@ def main() -> int:
         statuses = " ".join(f"{name}={found.status.value}" for name, found in sorted(finished.steps.items()))
         code, said = 0, f"{statuses} {finished.status} {finished.steps['second'].outputs['sum'][0].load()}"
     except ProjectError as error:
-        code, said = 1, f"{type(error).__name__}: {error}"
+        code, said = int(error.exit_code), f"{type(error).__name__}: {error}"
     finally:
         Client().activate_stack("default")  # an active one can not be deleted
         Client().delete_stack(NAME)  # a part that another stack uses is not changed by `stack apply`

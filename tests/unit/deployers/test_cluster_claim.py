@@ -112,8 +112,11 @@ def test_a_holder_whose_clock_is_behind_lives(leases: Any) -> None:
         pass
 
 
-def test_one_that_is_another_s_by_now_is_left_to_it(leases: Any) -> None:
-    with claimed(leases, "pets", "deploy pets"):
+def test_one_that_is_another_s_by_now_is_left_to_it_and_said(leases: Any) -> None:
+    with claimed(leases, "pets", "deploy pets") as held:
+        held()
         leases.lease = theirs = of_another(time.time())
         time.sleep(0.05)
+        with pytest.raises(Refused, match="can not go on to deploy pets: the claim ran out"):
+            held()
     assert leases.lease is theirs

@@ -70,6 +70,8 @@ class Watched:
     plans: list[TrafficPlan] = field(default_factory=list)
     undone: list[str] = field(default_factory=list)
     requests: dict[str, int] = field(default_factory=dict)
+    breaches: dict[str, str] = field(default_factory=dict)
+    unjudged: str = ""
 
     def endpoints(self) -> list[str]:
         return [NAME]
@@ -78,7 +80,9 @@ class Watched:
         beside, ready = ("", True) if not self.plans else self.seen.pop(0) if len(self.seen) > 1 else self.seen[0]
         tried = (Version(beside, "b", ""),) if beside else ()
         endpoint = Endpoint(name, "http://h", Version("v1", "a", ""), (), "local", beside=tried)
-        return Status(endpoint, ready, "no answer", requests=self.requests)
+        detail = "" if ready else "no answer"
+        counts: dict[str, Any] = {"requests": self.requests, "breaches": self.breaches, "unjudged": self.unjudged}
+        return Status(endpoint, ready, detail, **counts)
 
     def deploy(self, bundle: Path, version: str, plan: TrafficPlan) -> Endpoint:
         self.plans.append(plan)
@@ -139,6 +143,38 @@ def test_an_endpoint_that_stays_silent_ends_it(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(Unreachable, match="heart_disease does not answer any more: no answer"):
         roll_out(deployer, tmp_path, "v2", CANARY)
     assert (len(deployer.plans), deployer.undone) == (1, [NAME])
+
+
+def test_one_whose_pods_do_not_tell_what_they_counted_is_not_promoted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deployers.rollout.SILENT", 0.3)
+    heart_bundle(tmp_path)
+    deployer: Any = Watched([("v2", True)], unjudged="no route to pod v2")
+    with pytest.raises(Unreachable, match="heart_disease v2 can not be judged: no route to pod v2"):
+        roll_out(deployer, tmp_path, "v2", CANARY)
+    assert (len(deployer.plans), deployer.undone) == (1, [NAME])
+
+
+class Stuck(Watched):
+    """It can not go back."""
+
+    def rollback(self, name: str) -> None:
+        raise Unreachable("the gateway does not follow", "kubectl get gateway")
+
+
+def test_what_is_not_taken_back_is_not_said_to_be(tmp_path: Path) -> None:
+    heart_bundle(tmp_path)
+    broken = {"v2": "5 of 5 requests failed"}
+    deployer: Any = Watched([("v2", True)], breaches=broken)
+    with pytest.raises(Refused, match="heart_disease v2 was rolled back: 5 of 5 requests failed; v1 serves"):
+        roll_out(deployer, tmp_path, "v2", CANARY)
+    assert deployer.undone == [NAME]
+    deployer = Stuck([("v2", True)], breaches=broken)
+    with pytest.raises(Unreachable) as said:
+        roll_out(deployer, tmp_path, "v2", CANARY)
+    reason = "5 of 5 requests failed; and it could not be taken back: the gateway does not follow"
+    assert said.value.cause == f"heart_disease v2: {reason}"
 
 
 class Stopped(Exception):

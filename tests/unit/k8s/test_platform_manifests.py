@@ -105,6 +105,17 @@ def test_eks_names_the_variables_that_are_missing(monkeypatch: pytest.MonkeyPatc
     assert "EKS_STEP_ROLE=…" in refused.value.next_step
 
 
+def test_eks_is_not_mistaken_for_the_cluster_of_the_current_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("REGISTRY", "BUCKET", "REGION", "ZENML_URL", "MLFLOW_URL", "ENDPOINT_URL")
+    for name in ("EKS_CONTEXT", *(f"EKS_{name}" for name in names), *ROLES):
+        monkeypatch.setenv(name, "team")
+    monkeypatch.setattr("k8s.platform.settings.kubectl", lambda *_: "minikube\n")
+    with pytest.raises(ConfigError, match="kubectl's current context is minikube, EKS_CONTEXT says team"):
+        settings("eks")
+    monkeypatch.setattr("k8s.platform.settings.kubectl", lambda *_: "team\n")
+    assert settings("eks").context == "team"
+
+
 def test_the_platform_and_the_deployers_mean_the_same_namespaces() -> None:
     """None imports the other."""
     assert (manifests.INGRESS, SERVERS) == (

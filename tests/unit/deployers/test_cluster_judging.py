@@ -1,0 +1,61 @@
+"""A challenger is judged by what its pods tell: one that does not tell is not taken for one that nobody asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from deployers.history import Change
+from deployers.interface import Endpoint, Version
+from deployers.kubernetes import judging
+from deployers.kubernetes.cluster import Missing
+from deployers.kubernetes.endpoint_record import ClusterRecord
+from deployers.traffic import Guard, Mode, TrafficPlan
+from project.errors import ProjectError, Unreachable
+
+CHAMPION, CHALLENGER = Version("v1", "a" * 64, "2026-01-01"), Version("v2", "b" * 64, "2026-01-02")
+PLAN = TrafficPlan(Mode.CANARY, {"v1": 90, "v2": 10}, Guard())
+ENDPOINT = Endpoint("pets", "http://h", CHAMPION, (), "kubernetes", beside=(CHALLENGER,), plan=PLAN)
+RECORD = ClusterRecord(ENDPOINT, {"cat": 3})
+
+
+class Pods:
+    """A pod of each version, ready; what it counted, or why it does not say."""
+
+    inside = False
+
+    def __init__(self, said: str | ProjectError) -> None:
+        self.said = said
+
+    def list(self, kind: str, labels: object) -> list[Any]:
+        return [{"metadata": {"name": "pod"}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}]
+
+    def text(self, pod: str, path: str) -> str:
+        if isinstance(self.said, ProjectError):
+            raise self.said
+        return self.said
+
+
+@pytest.mark.parametrize(
+    ("said", "requests", "unjudged"),
+    [
+        pytest.param('prediction_duration_seconds_count{model="pets"} 7', {"v2": 7}, "", id="it tells"),
+        pytest.param(Missing("it has left", ""), {"v2": 0}, "", id="it left between two calls"),
+        pytest.param(Unreachable("no route to host", ""), {}, "no route to host", id="it can not be asked"),
+    ],
+)
+def test_pods_that_do_not_tell_leave_their_version_unjudged(
+    said: str | ProjectError, requests: dict[str, int], unjudged: str
+) -> None:
+    cluster: Any = Pods(said)
+    assert judging.judged(cluster, RECORD) == ({}, requests, unjudged)
+
+
+def test_the_champion_is_counted_from_where_the_challenger_came_through_all_steps() -> None:
+    cluster: Any = Pods('predictions_total{label="cat"} 9')
+    again = Change([CHAMPION], (Version("v2", "b" * 64, "later"),), TrafficPlan(Mode.CANARY, {"v1": 50, "v2": 50}))
+    assert judging.baseline(cluster, "pets", RECORD, again) == {"cat": 3}
+    other = Change([CHAMPION], (Version("v3", "c" * 64, "later"),), TrafficPlan(Mode.CANARY, {"v1": 90, "v3": 10}))
+    assert judging.baseline(cluster, "pets", RECORD, other) == {"cat": 9}
+    assert judging.baseline(cluster, "pets", RECORD, Change([CHALLENGER])) == {}
