@@ -111,7 +111,11 @@ def status(
     asked = deployer(stack)
     names = asked.endpoints() if dataset is None else [dataset]
     if not names:
-        emit({"endpoints": []}, "nothing is deployed; python run.py --stack local", as_json)
+        emit(
+            {"endpoints": []},
+            "nothing is deployed here; python run.py --stack local, or status --stack NAME asks another",
+            as_json,
+        )
         return
     found = [asked.status(name) for name in names]
     emit({"endpoints": [_status(each) for each in found]}, "\n\n".join(map(_text, found)), as_json)

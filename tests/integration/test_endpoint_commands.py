@@ -90,7 +90,10 @@ def test_rollback_and_down(deployer: LocalDeployer) -> None:
     with pytest.raises(ConfigError, match=r"there is no endpoint 'hart_disease'; did you mean 'heart_disease'\?"):
         run(commands.down, "--dataset", "hart_disease")
     assert as_json(commands.down, "--all") == {"stopped": ["heart_disease"]}
-    assert run(commands.status).stdout == "nothing is deployed; python run.py --stack local\n"
+    assert (
+        run(commands.status).stdout
+        == "nothing is deployed here; python run.py --stack local, or status --stack NAME asks another\n"
+    )
     assert as_json(commands.status) == {"endpoints": []}
 
 
