@@ -31,8 +31,9 @@ class Caching(TypedDict):
 def on_imports(step_file: str) -> Caching:
     """Run again when the step's file, a module it stands on, the lock, an input's value or a parameter changes.
 
-    Values count rather than artifact ids where a materializer can hash them, so that the same bundle made
-    twice is the same input. ZenML counts a step's environment, which is where the hash of the files stands.
+    Values count rather than artifact ids where a materializer hashes them, so that the same bundle made twice is the
+    same input; where none does the id counts: left out, any rows would do. ZenML counts a step's environment, which
+    is where the hash of the files stands.
 
     Args:
         step_file: The step's `__file__`.
@@ -41,7 +42,7 @@ def on_imports(step_file: str) -> Caching:
     for path in sorted({*closure(Path(step_file)), LOCK}):
         digest.update(f"{path} {sha256((ROOT / path).read_bytes()).hexdigest()}\n".encode())
     environment = {"STEP_SOURCES_SHA256": digest.hexdigest()}
-    return {"cache_policy": CachePolicy(include_artifact_ids=False), "environment": environment}
+    return {"cache_policy": CachePolicy(include_artifact_ids=True), "environment": environment}
 
 
 def closure(start: Path) -> set[str]:

@@ -12,10 +12,11 @@ from tabular.check_summary import CheckSummary, check_sites
 from tabular.contract import Contract
 from tabular.sites import read_sites
 from tracking.names import Artifact
+from tracking.table_materializer import TABLES
 
 
 # One step, because on a cluster the start of a second pod would take longer than the checks.
-@step(**on_imports(__file__))
+@step(output_materializers={str(Artifact.ROWS): TABLES}, **on_imports(__file__))
 def load_rows(
     contract: Contract, fingerprints: dict[str, str]
 ) -> tuple[

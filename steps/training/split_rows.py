@@ -9,9 +9,13 @@ from steps.caching import on_imports
 from tabular.contract import Contract
 from tabular.splitting import split_sites
 from tracking.names import Artifact
+from tracking.table_materializer import TABLES
 
 
-@step(**on_imports(__file__))
+@step(
+    output_materializers={str(name): TABLES for name in (Artifact.TRAIN, Artifact.TEST, Artifact.EXTERNAL)},
+    **on_imports(__file__),
+)
 def split_rows(
     contract: Contract, rows: pd.DataFrame, test_share: float, seed: int
 ) -> tuple[

@@ -28,6 +28,17 @@ def test_an_edited_function_and_another_parameter_run_their_steps_again_and_no_o
     assert json.loads(done.stdout)["promotion"] == {**journey.found["promotion"], "changed": False}
 
 
+def test_the_same_rows_made_anew_are_the_same_input(journey: Journey) -> None:
+    file = "tabular/splitting.py"
+    with journey.project.restored(file):
+        (journey.project.root / file).write_text((journey.project.root / file).read_text() + "\n# another line\n")
+        done = journey.project.run("train", "--stack", "local")
+    assert done.returncode == 0, done.stderr
+    with zenml_of(journey.project) as client:
+        steps = steps_of_last_run(client, "training")
+    assert {name for name, status in steps.items() if status != "cached"} == {"split_rows", "judge_challenger"}
+
+
 def test_edited_rows_are_read_again(journey: Journey) -> None:
     project, site = journey.project, "va"
     file, contract = f"data/raw/heart_disease/processed.{site}.data", "configs/datasets/heart_disease.yaml"

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
 
+import pandas as pd
 import pytest
+from zenml.orchestrators.cache_utils import generate_cache_key
 
 import steps.caching
 from project.paths import ROOT
 from steps.caching import closure, on_imports
+from tracking.table_materializer import TABLES
 
 SCORE = ROOT / "steps" / "training" / "score_candidate.py"
 
@@ -37,13 +44,36 @@ def test_every_step_names_files_that_are_there() -> None:
             assert (ROOT / path).is_file()
 
 
-def test_the_policy_counts_values_and_parameters() -> None:
-    policy = on_imports(str(SCORE))["cache_policy"]
-    assert policy.include_step_code
-    assert policy.include_step_parameters
-    assert policy.include_artifact_values
-    assert not policy.include_artifact_ids
-    assert not policy.file_dependencies  # a pod that computes the key has no files of ours
+def key(artifact: UUID, content_hash: str | None = None, parameter: int = 1) -> str:
+    """ZenML's key of a step of ours with one input."""
+    options = on_imports(str(SCORE))
+    config = SimpleNamespace(
+        parameters={"seed": parameter}, outputs={}, caching_parameters={}, secrets=[],
+        cache_policy=options["cache_policy"], environment=options["environment"],
+    )  # fmt: skip
+    step: Any = SimpleNamespace(config=config, spec=SimpleNamespace(source=SimpleNamespace(import_path="score")))
+    read: Any = SimpleNamespace(id=artifact, content_hash=content_hash, chunk_index=None)
+    store: Any = SimpleNamespace(id=UUID(int=0), path="store", custom_cache_key=None)
+    return generate_cache_key(step, {"train": [read]}, store, UUID(int=0))
+
+
+def test_an_input_counts_by_its_value_and_by_its_id_where_nobody_can_hash_it() -> None:
+    one, other = UUID(int=1), UUID(int=2)
+    assert key(one, "same") == key(other, "same")
+    assert key(one, "same") != key(one, "changed")
+    assert key(one) == key(one)
+    assert key(one) != key(other)
+    assert key(one, "same", parameter=2) != key(one, "same")
+
+
+def test_every_table_that_a_step_hands_on_has_a_hash() -> None:
+    found = {}
+    for file in (ROOT / "steps").glob("*/[!_]*.py"):
+        step = getattr(import_module(".".join(file.relative_to(ROOT).with_suffix("").parts)), file.stem)
+        for name, output in step.entrypoint_definition.outputs.items():
+            if output.resolved_annotation is pd.DataFrame:
+                found[name] = [source.import_path for source in step.configuration.outputs[name].materializer_source]
+    assert found == {name: [TABLES] for name in ("rows", "train_rows", "test_rows", "external_rows")}
 
 
 @pytest.fixture
