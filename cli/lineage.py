@@ -35,7 +35,7 @@ def _text(found: Lineage) -> str:
             f"              {found.candidate}: {parameters}",
             f"              {', '.join(f'{name} {number}' for name, number in found.libraries.items())}",
             f"run         ZenML {found.zenml_run}, MLflow {found.mlflow_run}, {found.created}",
-            *(f"              {line}" for line in found.gates),
+            *(f"              {line}" for line in found.gates or ["no verdicts: no run that is known judged it"]),
             f"data        sha256 {found.data_sha256[:12]}{f', DVC {found.data_md5}' if found.data_md5 else ''}",
             *(f"              {site:<14}{value[:12]}" for site, value in found.files.items()),
             f"commit      {found.commit}",

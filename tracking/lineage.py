@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from project.errors import ConfigError
 from project.strict_yaml import did_you_mean
 from tracking.names import Artifact
-from tracking.versions import bundle_of
+from tracking.versions import JUDGED_TAG, bundle_of
 
 if TYPE_CHECKING:
-    from zenml.models import ModelVersionResponse, PipelineRunResponse
+    from zenml.models import ModelVersionResponse
 
     from tabular.bundle import Bundle
 
@@ -37,6 +37,7 @@ class Lineage:
     candidate: str
     parameters: dict[str, Any]
     gates: list[str]
+    """What each said when the version was promoted; empty where no run that is known judged it to the end."""
     libraries: dict[str, str]
     zenml_run: str
     mlflow_run: str
@@ -67,7 +68,7 @@ def lineage(model: str, version: str) -> Lineage:
         files=dict(run.config.parameters["fingerprints"]) if run.config.parameters else {},
         candidate=metrics["candidate"],
         parameters=metrics["parameters"],
-        gates=_gates(run),
+        gates=verdicts_of(str(found.run_metadata.get(JUDGED_TAG, run.id))),  # older versions: the run that made it
         libraries=dict(bundle.libraries),
         zenml_run=run.name,
         mlflow_run=str(found.run_metadata["mlflow_run"]),
@@ -82,6 +83,17 @@ def bundle_of_version(model: str, version: str) -> Bundle:
         Refused: Its bundle is missing or damaged.
     """
     return bundle_of(_version(model, version))
+
+
+def verdicts_of(run: str) -> list[str]:
+    """What the gates said in a run, one line each; nothing where it is deleted or was stopped before it had judged."""
+    from zenml.client import Client
+
+    try:
+        (judged,) = Client().get_pipeline_run(run).steps["judge_challenger"].outputs[Artifact.VERDICTS]
+    except KeyError:
+        return []
+    return [f"{'pass' if each.passed else 'FAIL'}  {each.gate}: {each.reason}" for each in judged.load().items]
 
 
 def _version(model: str, version: str) -> ModelVersionResponse:
@@ -101,9 +113,3 @@ def _unknown(model: str, version: str) -> str:
     if not names:
         return f"{model} has no versions on this stack"
     return f"{model} has no version {version!r}{did_you_mean(version, names)}"
-
-
-def _gates(run: PipelineRunResponse) -> list[str]:
-    """Verdicts of the run that made the version, one line each."""
-    judged = run.steps["judge_challenger"].outputs[Artifact.VERDICTS][0].load()
-    return [f"{'pass' if verdict.passed else 'FAIL'}  {verdict.gate}: {verdict.reason}" for verdict in judged.items]

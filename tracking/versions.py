@@ -17,7 +17,7 @@ from tracking.registration import Registration
 if TYPE_CHECKING:
     from zenml.models import ModelVersionResponse
 
-DIGEST_TAG, PROMOTED_TAG = "bundle_digest", "promoted"
+DIGEST_TAG, JUDGED_TAG, PROMOTED_TAG = "bundle_digest", "judged_by_run", "promoted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def bundle_of(version: ModelVersionResponse) -> Bundle:
         raise Refused(f"the bundle of {named} is damaged: {error.cause}", retire) from None
 
 
-def promote(model: str, registration: Registration, digest: str, artifact: UUID) -> Promotion:
+def promote(model: str, registration: Registration, digest: str, artifact: UUID, run: UUID) -> Promotion:
     """Make a registered version the champion in MLflow and ZenML.
 
     MLflow first: if the second write fails, the next run finds ZenML's champion behind and repeats both.
@@ -77,6 +77,7 @@ def promote(model: str, registration: Registration, digest: str, artifact: UUID)
         registration: The version in MLflow.
         digest: Of its bundle.
         artifact: ZenML's artifact version id of the bundle.
+        run: ZenML's id of the run that judged it, which may have taken it from the cache.
 
     Raises:
         ConfigError: MLflow does not know the version; its database was replaced after the step was cached.
@@ -96,7 +97,7 @@ def promote(model: str, registration: Registration, digest: str, artifact: UUID)
         raise ConfigError(
             f"MLflow has no {model} version {registration.version}: {error.message}", "python run.py --no-cache"
         ) from None
-    version = _version(model, registration, digest, artifact)
+    version = _version(model, registration, digest, artifact, run)
     _crown(version)
     return Promotion(model, str(version.name), digest, changed=True)
 
@@ -141,7 +142,7 @@ def _number(version: str) -> str:
     return version.removeprefix("v")
 
 
-def _version(model: str, registration: Registration, digest: str, artifact: UUID) -> ModelVersionResponse:
+def _version(model: str, registration: Registration, digest: str, artifact: UUID, run: UUID) -> ModelVersionResponse:
     """The ZenML version of the same number, made and linked where it does not exist."""
     from zenml import log_metadata
     from zenml.client import Client
@@ -157,6 +158,10 @@ def _version(model: str, registration: Registration, digest: str, artifact: UUID
     except EntityExistsError:
         version = zenml.get_model_version(model, registration.version)
     link_artifact_version_to_model_version(zenml.get_artifact_version(artifact), version)
-    metadata: dict[str, MetadataType] = {DIGEST_TAG: digest, "mlflow_run": registration.mlflow_run}
+    metadata: dict[str, MetadataType] = {
+        DIGEST_TAG: digest,
+        JUDGED_TAG: str(run),
+        "mlflow_run": registration.mlflow_run,
+    }
     log_metadata(metadata=metadata, model_name=model, model_version=registration.version)
     return zenml.get_model_version(model, registration.version)

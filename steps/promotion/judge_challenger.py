@@ -51,5 +51,6 @@ def judge_challenger(
         contract, bundle, choice, registration.parity_difference, train, test, champion, gates, seed
     )
     or_refuse(verdicts, f"{contract.name} version {registration.version}")
-    (artifact,) = get_step_context().inputs["bundle"]
-    return verdicts, promote(contract.name, registration, bundle.digest, artifact.id)
+    context = get_step_context()
+    (artifact,) = context.inputs["bundle"]
+    return verdicts, promote(contract.name, registration, bundle.digest, artifact.id, context.pipeline_run.id)

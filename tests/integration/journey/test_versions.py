@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from project.errors import Exit
 from tabular.bundle import Bundle, sha256
 from tests.integration.conftest import Journey
-from tests.integration.project_copy import Project, refusal, zenml_of
+from tests.integration.project_copy import Project, refusal, steps_of_last_run, zenml_of
 
 CONTRACT, TRAINING = "configs/datasets/heart_disease.yaml", "configs/training.yaml"
 VA = "data/raw/heart_disease/processed.va.data"
@@ -51,3 +52,17 @@ def test_the_hash_of_the_data_is_that_of_the_rows_it_was_made_of(project: Projec
     assert after.data_sha256 != before.data_sha256
     rows = [bundle.json("metrics.json")["external"]["va"]["rows"] for bundle in (before, after)]
     assert rows == [200, 199]
+
+
+def test_a_model_that_passed_when_judged_again_has_the_verdicts_of_that_run(project: Project) -> None:
+    project.edit(TRAINING, "false_negative: 2", "false_negative: 3")  # another threshold, the same probabilities
+    refused(project)
+    project.edit(TRAINING, "at_least: 0.999", "at_least: 0.75")
+    done = project.run("train", "--stack", "local", "--json")
+    assert done.returncode == 0, done.stderr
+    with zenml_of(project) as client:
+        assert steps_of_last_run(client, "training")["package_model"] == "cached"
+    found = json.loads(done.stdout)
+    done = project.run("status", "--lineage", found["promotion"]["version"], "--stack", "local", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["gates"] == [f"pass  {gate['gate']}: {gate['reason']}" for gate in found["gates"]]
