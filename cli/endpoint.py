@@ -97,16 +97,15 @@ def status(
         raise click.UsageError("give --lineage or --card, not both")
     if section and not card:
         raise click.UsageError("--section is of a --card")
-    where = stack or (click.get_current_context().obj or {}).get("stack")
     if version is not None:
         from cli.lineage import show_lineage
 
-        show_lineage(_name(dataset), version, where, as_json)
+        show_lineage(_name(dataset), version, stack, as_json)
         return
     if card is not None:
         from cli.card import show_card
 
-        show_card(_name(dataset), card, section, where, as_json)
+        show_card(_name(dataset), card, section, stack, as_json)
         return
     asked = deployer(stack)
     names = asked.endpoints() if dataset is None else [dataset]
@@ -192,9 +191,8 @@ def _refuse_unknown(name: str, endpoints: Sequence[str]) -> None:
 
 
 def _name(dataset: str | None) -> str:
-    """The data set meant: the command's own option, else the one before the command, else the worked example."""
-    outer = click.get_current_context().obj or {}
-    return str(outer.get("dataset", DATASET) if dataset is None else dataset)
+    """The data set meant: without one the worked example."""
+    return DATASET if dataset is None else dataset
 
 
 def _endpoint(found: Endpoint) -> dict[str, Any]:

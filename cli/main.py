@@ -12,6 +12,7 @@ from typing import cast
 
 import click
 
+from cli.options import hand_down
 from project.errors import Exit, Interrupted
 from project.interpreter import typed
 
@@ -58,11 +59,12 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Name the nearest command when there is no such one."""
+        """Name the nearest command when there is no such one; hand the options before it down to it."""
         if args[0] not in COMMANDS:
             from project.strict_yaml import did_you_mean
 
             ctx.fail(f"no command {args[0]!r}{did_you_mean(args[0], list(COMMANDS))}")
+        hand_down(ctx, args)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -104,7 +106,6 @@ def cli(
       python run.py predict --input IN --output OUT  a file, with the version that serves
       python run.py status                           what serves
     """
-    context.obj = {"stack": stack, "dataset": dataset, "debug": debug}
     if context.invoked_subcommand is None:
         from cli.journey import journey
 

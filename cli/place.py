@@ -27,18 +27,16 @@ def deployer(stack: str | None) -> Deployer:
     """
     from deployers.remembered import Place, recall
 
-    outer = click.get_current_context().obj or {}
-    name = stack or outer.get("stack")
-    place = recall(name)
+    place = recall(stack)
     if place is not None:
         return place.deployer()
-    if name in (None, LOCAL):
+    if stack in (None, LOCAL):
         from deployers.local import LocalDeployer
 
         return LocalDeployer(stack=LOCAL)
     from stacks.files import read_stack
 
-    component = read_stack(name).component("model_deployer")
+    component = read_stack(stack).component("model_deployer")
     if component is None:
-        raise ConfigError(f"the stack {name!r} has no model deployer", "python run.py stack list")
-    return Place(name, component.flavor, component.configuration).deployer()
+        raise ConfigError(f"the stack {stack!r} has no model deployer", "python run.py stack list")
+    return Place(stack, component.flavor, component.configuration).deployer()

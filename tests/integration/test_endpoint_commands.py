@@ -17,6 +17,7 @@ import click.testing
 import pytest
 
 from cli import endpoint as commands
+from cli.main import cli
 from deployers import TrafficPlan
 from deployers.local import LocalDeployer, process
 from project.errors import ConfigError, Refused
@@ -39,8 +40,8 @@ def deployer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalD
     deployer.down("heart_disease")
 
 
-def run(command: click.Command, *arguments: str, obj: object = None) -> click.testing.Result:
-    return click.testing.CliRunner().invoke(command, arguments, obj=obj, catch_exceptions=False)
+def run(command: click.Command, *arguments: str) -> click.testing.Result:
+    return click.testing.CliRunner().invoke(command, arguments, catch_exceptions=False)
 
 
 def as_json(command: click.Command, *arguments: str) -> Any:
@@ -86,7 +87,7 @@ def test_rollback_and_down(deployer: LocalDeployer) -> None:
         run(commands.rollback)
     assert as_json(commands.rollback, "--to", "2")["version"] == "2"
     assert as_json(commands.down, "--dataset", "penguins") == {"stopped": []}
-    assert run(commands.down, obj={"dataset": "penguins"}).stdout == "nothing was running\n"
+    assert run(cli, "--dataset", "penguins", "down").stdout == "nothing was running\n"
     with pytest.raises(ConfigError, match=r"there is no endpoint 'hart_disease'; did you mean 'heart_disease'\?"):
         run(commands.down, "--dataset", "hart_disease")
     assert as_json(commands.down, "--all") == {"stopped": ["heart_disease"]}
