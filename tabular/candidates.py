@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 Parameters = dict[str, Value]
 KNOTS, FOLDS = 4, 5
 """Of a spline where the search names none, and of the calibration of an estimator within its training rows."""
+ENCODING = frozenset({"n_knots"})
+"""Parameters of the encoder; all others are the estimator's."""
 
 
 def grid(space: Mapping[str, Sequence[Value]]) -> list[Parameters]:
@@ -85,14 +87,11 @@ def _estimator(family: Family, parameters: Parameters, seed: int) -> Any:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    parameters = dict(parameters)
+    parameters = {name: value for name, value in parameters.items() if name not in ENCODING}
     if (method := parameters.pop("calibration", None)) is not None:
         return CalibratedClassifierCV(_estimator(family, parameters, seed), method=method, cv=FOLDS, ensemble=False)
     match family:
-        case "logistic":
-            return LogisticRegression(max_iter=2000, **parameters)
-        case "spline":
-            parameters.pop("n_knots", None)
+        case "logistic" | "spline":
             return LogisticRegression(max_iter=2000, **parameters)
         case "class_shares":
             return DummyClassifier(strategy="prior")

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from project.errors import Refused
-from tabular.candidates import Parameters, build, grid
+from tabular.candidates import ENCODING, Parameters, build, grid
 from tabular.contract import Contract
 from tabular.metrics import Classes, Floats, brier, measure, roc_auc, rounded, row_log_loss
-from tabular.training_config import BASELINES, LOSSES, Candidate, Cost, Family, Validation
+from tabular.training_config import BASELINES, LOSSES, Candidate, Cost, Family, Validation, Value
 
 LOGGER = logging.getLogger(__name__)
 Tried = TypeVar("Tried", "Scored", "Inner")
@@ -190,14 +190,16 @@ def _fit_and_predict(
     train: Classes,
     test: Classes,
 ) -> list[Floats]:
-    """Probabilities of the test rows for each parameter combination; rows are encoded once for all of them."""
+    """Probabilities of the test rows for each parameter combination; those that encode alike share one encoding."""
     found: list[Floats] = []
-    encode: Any = None
+    encodings: dict[tuple[Value, ...], tuple[Any, Any]] = {}
     for parameters in points:
         model = build(contract, family, parameters, seed)
-        if encode is None:
+        key = tuple(value for name, value in parameters.items() if name in ENCODING)
+        if key not in encodings:
             encode = model[:-1].fit(features[train])
-            encoded, unseen = encode.transform(features[train]), encode.transform(features[test])
+            encodings[key] = encode.transform(features[train]), encode.transform(features[test])
+        encoded, unseen = encodings[key]
         found.append(np.asarray(model[-1].fit(encoded, truth[train]).predict_proba(unseen), dtype=np.float64))
     return found
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.model_selection import RepeatedStratifiedKFold
+from sklearn.preprocessing import SplineTransformer
 
 from project.errors import Refused
 from tabular.candidates import build, grid
@@ -116,6 +118,38 @@ def test_a_search_reports_the_folds_it_ran(heart: Data, config: TrainingConfig) 
     np.testing.assert_allclose(found.probabilities, pooled, atol=1e-12)
     assert found.metrics == pytest.approx(measure(heart.truth, pooled, None), abs=1e-6)
     assert (found.name, found.family, found.complexity, found.parameters) == ("plain", "logistic", 1, {"C": 0.3})
+
+
+def test_each_number_of_knots_is_encoded_by_itself_and_once(
+    heart: Data, config: TrainingConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit, fitted = SplineTransformer.fit, []
+
+    def counted(self: SplineTransformer, *rows: Any) -> SplineTransformer:
+        fitted.append(self.n_knots)
+        return fit(self, *rows)
+
+    monkeypatch.setattr(SplineTransformer, "fit", counted)
+    found = score_candidate(
+        heart.contract,
+        heart.features,
+        heart.truth,
+        "x",
+        config.candidates["spline"],
+        {"C": [0.03, 1.0], "n_knots": [2, 6]},
+        Validation(folds=2, repeats=1),
+        "log_loss",
+        7,
+    )
+    assert sorted(fitted) == [2, 2, 6, 6]
+    assert found.parameters == {"C": 1.0, "n_knots": 6}
+    model, folds = build(heart.contract, "spline", found.parameters, 7), []
+    for train, test in RepeatedStratifiedKFold(n_splits=2, n_repeats=1, random_state=7).split(
+        heart.features, heart.truth
+    ):
+        p = model.fit(heart.features[train], heart.truth[train]).predict_proba(heart.features[test])
+        folds.append(float(row_log_loss(heart.truth[test], p).mean()))
+    assert found.folds == pytest.approx(folds, abs=1e-6)
 
 
 @pytest.mark.parametrize("metric", ["log_loss", "brier", "roc_auc"])
