@@ -176,14 +176,19 @@ def _evidently(
 
 
 def _plain(contract: Contract, frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """Numbers as float64 and the rest as labels: Evidently does not know pandas' nullable types."""
+    """Numbers as float64 and the rest as labels: Evidently does not know pandas' nullable types.
+
+    A code that the contract does not know stays a category of its own; Evidently would leave it out like a missing one.
+    """
     plain = {}
     for name in columns:
         feature = contract.features[name]
         if feature.is_number:
             plain[name] = frame[name].astype("Float64").astype("float64")
         else:
-            plain[name] = frame[name].astype(object).map(_labels(feature))
+            labels = _labels(feature)
+            known = {code: labels.get(code, f"unknown code {code}") for code in frame[name].dropna().unique()}
+            plain[name] = frame[name].astype(object).map(known)
     return pd.DataFrame(plain)
 
 

@@ -159,6 +159,32 @@ def test_columns_without_values() -> None:
     assert (features["visits"].distance, features["visits"].drifted) == (None, False)
 
 
+@pytest.mark.parametrize("every", [2, 1])
+def test_a_code_that_the_contract_does_not_know_is_a_category_of_its_own(every: int) -> None:
+    """Every second or every one of the pains becomes a 9, in the proportions of before; a missing one stays missing."""
+    pain = people()["pain"].mask(np.arange(400) % 10 == 0)
+    current = people(pain=pain.mask(pain.notna() & (np.arange(400) // 10 % every == 0), 9))
+    _, features = check(current, reference=people(pain=pain))
+    shares = [
+        counts.reindex([1, 2, 9], fill_value=0) for counts in (pain.value_counts(), current["pain"].value_counts())
+    ]
+    assert features["pain"].distance == pytest.approx(float(jensenshannon(*shares)), abs=1e-3)
+    assert (features["pain"].missing_before, features["pain"].missing_now) == (0.1, 0.1)
+    assert features["pain"].drifted
+    assert features["pain"].direction == f"more '9': {1 / every:+.0%}"
+
+
+def test_a_code_that_reads_like_a_label_is_unknown_all_the_same() -> None:
+    coat = {"type": "category", "values": [{"code": "s", "label": "short"}, {"code": "l", "label": "long"}]}
+    contract = make_contract(features={"coat": coat})
+    before, now = (
+        pd.DataFrame({"coat": pd.array(codes * 50, dtype="string")}) for codes in (["s", "l"], ["short", "long"])
+    )
+    report, _ = check_drift(contract, before, now, {"coat": 1.0}, "there", SETTINGS)
+    assert report.outcome == "retrain"
+    assert report.features[0].distance == pytest.approx(1, abs=0.2)
+
+
 def test_more_values_than_before_are_no_drift() -> None:
     reference = people()
     reference["visits"] = reference["visits"].mask(np.arange(400) % 2 == 0)
