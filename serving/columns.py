@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from msgspec import Meta
@@ -29,8 +30,9 @@ class Column:
 
     @classmethod
     def parse(cls, feature: Mapping[str, Any]) -> Column:
-        """Read one entry of `features`."""
-        return cls(**{name: feature[name] for name in cls.__slots__})
+        """Read one entry of `features`; a missing code that is a number in quotes is that number too."""
+        column = cls(**{name: feature[name] for name in cls.__slots__})
+        return replace(column, missing=[*column.missing, *column._quoted_numbers()]) if column.is_numeric else column
 
     @property
     def low(self) -> float:
@@ -108,6 +110,12 @@ class Column:
             code: float(index) for index, code in enumerate(codes) if code not in self.missing
         }
         return {**taken, **dict.fromkeys(missing, math.nan)}
+
+    def _quoted_numbers(self) -> Iterator[float]:
+        for code in self.missing:
+            with suppress(ValueError):
+                if isinstance(code, str) and math.isfinite(number := float(code)) and number not in self.missing:
+                    yield number
 
     def _is_missing_code(self, value: object) -> bool:
         return not isinstance(value, bool) and value in self.missing

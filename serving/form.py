@@ -167,7 +167,7 @@ def _hint(column: Column) -> str:
     )
     parts = ["whole number" if column.type == "integer" else "" if limits else "number", limits]
     said = ", ".join(part for part in parts if part)
-    codes = [f"{code:g}" if isinstance(code, int | float) else str(code) for code in column.missing]
+    codes = dict.fromkeys(f"{code:g}" if isinstance(code, int | float) else str(code) for code in column.missing)
     return f"{said}; {' or '.join(codes)} means {NOT_MEASURED}" if codes and column.nullable else said
 
 

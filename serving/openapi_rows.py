@@ -60,8 +60,8 @@ def _values(column: Column) -> Schema:
 
 def _description(column: Column, feature: Mapping[str, Any]) -> str:
     unit = f" {feature['unit']}" if feature["unit"] else ""
-    codes = ", ".join(str(_plain(code)) for code in column.missing)
-    known = f" {codes} also {'means' if len(column.missing) == 1 else 'mean'} 'not measured'." if codes else ""
+    codes = list(dict.fromkeys(str(_plain(code)) for code in column.missing))  # 9 and "9" read alike
+    known = f" {', '.join(codes)} also {'means' if len(codes) == 1 else 'mean'} 'not measured'." if codes else ""
     return f"{feature['description'] or column.name}: {column.allowed()}.{f' Unit:{unit}.' if unit else ''}{known}"
 
 

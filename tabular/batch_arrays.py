@@ -25,12 +25,13 @@ Number = Callable[[object], float | None]
 """One cell's number: NaN if it is missing, None if it does not fit."""
 
 
-def read_array(column: Column, cells: pa.Array, number: Number) -> Found | None:
+def read_array(column: Column, cells: pa.Array, codes: npt.NDArray[np.float64], number: Number) -> Found | None:
     """Read a column; None where its type is none that can be read at once.
 
     Args:
         column: The feature as the bundle's contract has it.
         cells: Of a Parquet file.
+        codes: Numbers that may stand for "missing".
         number: Reads one cell.
     """
     import pyarrow as pa
@@ -45,7 +46,7 @@ def read_array(column: Column, cells: pa.Array, number: Number) -> Found | None:
         return None
     values = cells.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)  # a null is NaN
     if is_number:
-        found: Found | None = values, _in_range(column, values)
+        found: Found | None = values, in_range(column, values, codes)
     else:
         found = _coded(column, values, number, bool if pa.types.is_boolean(kind) else float)
     if found is not None and column.nullable:
@@ -53,11 +54,9 @@ def read_array(column: Column, cells: pa.Array, number: Number) -> Found | None:
     return found
 
 
-def _in_range(column: Column, values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    sure = (values >= column.low) & (values <= column.high)
-    for code in column.missing:
-        if not isinstance(code, str):
-            sure &= values != code
+def in_range(column: Column, values: npt.NDArray[np.float64], codes: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Which numbers are surely values of the column: within its range, and none of the codes for "missing"."""
+    sure = (values >= column.low) & (values <= column.high) & ~np.isin(values, codes)
     if column.type == "integer":
         sure &= (values == np.floor(values)) & (np.abs(values) <= INTEGER_MAX)
     return sure

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from serving.columns import INTEGER_MAX, Column
+from serving.columns import Column
 from serving.problems import Violation
-from tabular.batch_arrays import Found, read_array
-from tabular.cells import FALSE, TRUE
+from tabular.batch_arrays import Found, in_range, read_array
+from tabular.cells import FALSE, TRUE, is_missing, missing_signs
 
 REMEMBERED = 10_000
 """Distinct cells of a column whose number is kept; a column of free text must not fill the memory."""
@@ -52,14 +52,14 @@ class CellReader:
 
     def __init__(self, column: Column, missing: Sequence[str]) -> None:
         self.column = column
-        self._missing = frozenset(missing)
+        self._signs = missing_signs(missing)
         self._known: dict[tuple[type, object], float | None] = {}
-        self._codes = [code for code in column.missing if not isinstance(code, str)]
+        self._codes = np.array([code for code in (*column.missing, *self._signs) if not isinstance(code, str)], float)
         self._is_number = column.type in ("number", "integer")
 
     def read(self, cells: Cells) -> tuple[npt.NDArray[np.float64], list[int]]:
         """Numbers of the cells, shape (cells,), missing ones NaN; and the positions of those that do not fit."""
-        found = None if isinstance(cells, Sequence) else read_array(self.column, cells, self._number)
+        found = None if isinstance(cells, Sequence) else read_array(self.column, cells, self._codes, self._number)
         numbers, sure = self._one_by_one(cells) if found is None else found
         bad = []
         if not sure.all():
@@ -80,10 +80,7 @@ class CellReader:
                     numbers[position] = math.nan if isinstance(each, bool) else float(each)
                 except (TypeError, ValueError):
                     continue
-        sure = (numbers >= self.column.low) & (numbers <= self.column.high) & ~np.isin(numbers, self._codes)
-        if self.column.type == "integer":
-            sure &= (numbers == np.floor(numbers)) & (np.abs(numbers) <= INTEGER_MAX)
-        return numbers, sure
+        return numbers, in_range(self.column, numbers, self._codes)
 
     def reject(self, row: int, cell: object) -> Reject:
         """What a client would be told of this cell."""
@@ -105,13 +102,11 @@ class CellReader:
 
     def _value(self, cell: object) -> object:
         """The JSON value that a cell means: files have text where a client sends numbers, booleans and null."""
-        if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+        if is_missing(cell, self._signs):
             return None
         if isinstance(cell, bool | int | float):
             return cell
         text = str(cell).strip()
-        if text in self._missing:
-            return None
         if self.column.type == "boolean" and text.lower() in TRUE | FALSE:
             return text.lower() in TRUE
         if self.column.type == "category" and isinstance(self.column.codes[0], str):

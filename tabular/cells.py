@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from decimal import Decimal
 
 import pandas as pd
 
@@ -44,11 +45,18 @@ def is_allowed(value: float | bool | str, feature: Feature) -> bool:
     )
 
 
-def is_missing(cell: object, missing: Sequence[str]) -> bool:
-    """Whether a raw cell is one of the file's signs for "missing"."""
-    return (
-        cell is None or cell is pd.NA or (isinstance(cell, float) and math.isnan(cell)) or str(cell).strip() in missing
-    )
+def missing_signs(missing: Sequence[str]) -> frozenset[str | float]:
+    """A file's signs for "missing", as text and as the numbers they are: a column of numbers holds no text."""
+    return frozenset(missing) | {number for sign in missing if (number := to_number(sign)) is not None}
+
+
+def is_missing(cell: object, signs: frozenset[str | float]) -> bool:
+    """Whether a raw cell is one of the file's signs for "missing", see `missing_signs`."""
+    if cell is None or cell is pd.NA or (isinstance(cell, float) and math.isnan(cell)):
+        return True
+    if isinstance(cell, int | float | Decimal) and not isinstance(cell, bool):
+        return cell in signs
+    return str(cell).strip() in signs
 
 
 def is_missing_code(cell: object, feature: Feature) -> bool:

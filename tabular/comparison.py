@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from project.errors import Refused
-from tabular.cells import is_missing, plain
+from tabular.cells import is_missing, missing_signs, plain
 from tabular.contract import Contract
 from tabular.files import opened
 from tabular.reading import located, raw_table
@@ -88,7 +88,8 @@ def raw_rows(contract: Contract, name: str) -> pd.DataFrame:
         if name in contract.sites:
             raise
         return sniff(name).frame
-    missing = raw.map(lambda cell: is_missing(cell, contract.reading.missing))
+    signs = missing_signs(contract.reading.missing)
+    missing = raw.map(lambda cell: is_missing(cell, signs))
     return raw.mask(missing, None)
 
 

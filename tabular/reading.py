@@ -12,7 +12,7 @@ import pandas as pd
 
 from project.errors import Refused, Unreachable
 from project.paths import ROOT
-from tabular.cells import FALSE, TRUE, allowed, is_missing, is_missing_code, parse_cell, plain
+from tabular.cells import FALSE, TRUE, allowed, is_missing, is_missing_code, missing_signs, parse_cell, plain
 from tabular.columns import Feature, Target
 from tabular.contract import Contract
 from tabular.files import is_absent, parquet_rows, refuse_no_file
@@ -134,13 +134,14 @@ def typed(contract: Contract, raw: pd.DataFrame) -> Table:
     """Convert raw columns to the contract's types; cells that do not fit become missing and are listed."""
     columns: dict[str, Any] = {}
     unreadable: list[Unreadable] = []
+    signs = missing_signs(contract.reading.missing)
     for name, feature in contract.features.items():
         if name not in raw:
             columns[name] = _as_type(feature, [None] * len(raw))
             continue
         values: list[Any] = []
         for row, cell in enumerate(raw[name].tolist(), start=1):
-            if is_missing(cell, contract.reading.missing) or is_missing_code(cell, feature):
+            if is_missing(cell, signs) or is_missing_code(cell, feature):
                 values.append(None)
                 continue
             value = parse_cell(cell, feature)
@@ -153,7 +154,7 @@ def typed(contract: Contract, raw: pd.DataFrame) -> Table:
         labels, known = _class_labels(contract.target), ", ".join(contract.target.values)
         found: list[str | None] = []
         for row, cell in enumerate(raw[target].tolist(), start=1):
-            label = None if is_missing(cell, contract.reading.missing) else labels.get(plain(cell))
+            label = None if is_missing(cell, signs) else labels.get(plain(cell))
             if label is None:
                 unreadable.append(Unreadable(row, target, str(cell)[:80], f"one of {known}"))
             found.append(label)

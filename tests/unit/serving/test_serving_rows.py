@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from serving.bundle import Model
 from serving.columns import Column
 from serving.matrix import check_matrix
+from serving.openapi_rows import column_schema
 from serving.problems import Problem
 from serving.rows import FEW, MAX_ROWS, RowReader
 from tabular.contract import load_contract
@@ -254,6 +255,26 @@ def test_a_byte_order_mark_is_no_fault(heart: Model) -> None:
     assert plain(rows)[0][:2] == [63.0, 1.0]
 
 
+def parsed(**changes: Any) -> Column:
+    """A column of numbers, changed."""
+    limits: dict[str, Any] = {"minimum": None, "maximum": None, "codes": [], "labels": []}
+    return Column.parse({"name": "x", "type": "number", **limits, "missing": [], "nullable": False, **changes})
+
+
+def test_a_missing_code_in_quotes_is_the_number_too() -> None:
+    """Training takes 999, 999.0 and "999" of a file for the same."""
+    column = parsed(missing=["999", 5.0, "5", "none", "nan"], nullable=True)
+    reader = RowReader([column])
+    for missing in (999, "999", 5, "5", "none", None):
+        assert plain(reader.read(json.dumps({"x": missing}).encode())[0]) == [[None]]
+    assert reader.read(b'{"x": 998}')[0] == [[998.0]]
+    with pytest.raises(Problem):
+        reader.read(b'{"x": "998"}')
+    schema = column_schema(column, {"description": "", "unit": ""})
+    assert schema["x-missing"] == ["999", 5, "5", "none", "nan", 999]
+    assert schema["description"].endswith(" 999, 5, none, nan also mean 'not measured'.")
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -266,14 +287,6 @@ def test_a_byte_order_mark_is_no_fault(heart: Model) -> None:
     ],
 )
 def test_allowed_in_words(changes: dict[str, Any], words: str) -> None:
-    plain_column: dict[str, Any] = {
-        "minimum": None,
-        "maximum": None,
-        "codes": [],
-        "labels": [],
-        "missing": [],
-        "nullable": False,
-    }
-    column = Column.parse({"name": "x", "type": "number", **plain_column, **changes})
+    column = parsed(**changes)
     assert column.allowed().startswith(words)
     assert column.allowed().endswith(", …") == (len(column.codes) > 20)

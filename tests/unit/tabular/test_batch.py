@@ -45,7 +45,7 @@ def flowers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def files(tmp_path: Path) -> BatchFiles:
     source, output, rejected = (str(tmp_path / name) for name in ("in.csv", "out.csv", "rejects.csv"))
-    return BatchFiles(source, output, rejected, Reading(missing=["", "?"]))
+    return BatchFiles(source, output, rejected, Reading(missing=["", "?", "88"]))
 
 
 def write_csv(files: BatchFiles, rows: Sequence[Mapping[str, object]]) -> None:
@@ -101,6 +101,8 @@ def test_every_patient_gets_the_server_s_answer_or_its_reason(heart: Path, files
 CELLS = [
     pytest.param({"stem length": ""}, {"stem length": None}, id="empty"),
     pytest.param({"stem length": "?"}, {"stem length": None}, id="sign for missing"),
+    pytest.param({"stem length": " 88"}, {"stem length": None}, id="number as a sign for missing"),
+    pytest.param({"stem length": "88.0"}, {"stem length": 88}, id="that number, written otherwise"),
     pytest.param({"stem length": "none"}, {"stem length": "none"}, id="string code for missing"),
     pytest.param({"stem length": "-1.0"}, {"stem length": -1}, id="number code for missing"),
     pytest.param({"stem length": " 7.5 "}, {"stem length": 7.5}, id="spaces"),

@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 
 from serving.columns import Column
 from tabular.batch_cells import CellReader
+from tabular.reading import typed
+from tests.unit.tabular.conftest import make_contract
 
 NULLABLE: dict[str, Any] = {
     "nullable": True,
@@ -27,13 +30,16 @@ COLUMNS: dict[str, dict[str, Any]] = {
     "unbounded": {"type": "number"},
     "integer": {"type": "integer", "minimum": -3, "maximum": 12, "missing": [99]},
     "needed": {"type": "integer", "minimum": 0, "maximum": 5, "nullable": False},
+    "quoted": {"type": "integer", "minimum": 0, "maximum": 120, "missing": ["99", "none"]},
     "boolean": {"type": "boolean"},
     "needed boolean": {"type": "boolean", "nullable": False},
     "codes": {"type": "category", "codes": [3, 6, 7], "labels": ["a", "b", "c"], "missing": [6]},
     "two codes": {"type": "category", "codes": [0, 1], "labels": ["a", "b"], "nullable": False},
     "far codes": {"type": "category", "codes": [1, 5000], "labels": ["a", "b"]},
+    "quoted codes": {"type": "category", "codes": [3, 6, 7], "labels": ["a", "b", "c"], "missing": ["6"]},
     "texts": {"type": "category", "codes": ["red", "white"], "labels": ["red", "white"], "missing": ["unknown"]},
 }
+MISSING = ["", "?", "NaN", "12", "7.0"]
 NUMBERS = [0, 1, 2, 3, 5, 6, 7, 12, 13, 90, 99, -1, -3, 2.5, 5000, 2.0**53, 1e39, float("inf"), float("nan"), None]
 WHOLE = [0, 1, 3, 6, 7, 12, 99, -4, 5000, 2**53, 2**60, None]
 TEXTS = ["red", " white ", "blue", "unknown", "", "?", "3", "2.5", "true", "no", "none", None]
@@ -58,7 +64,7 @@ ARRAYS = {
 
 
 def reader(kind: str) -> CellReader:
-    return CellReader(Column(**{"name": kind, **NULLABLE, **COLUMNS[kind]}), ["", "?"])
+    return CellReader(Column.parse({"name": kind, **NULLABLE, **COLUMNS[kind]}), MISSING)
 
 
 @pytest.mark.parametrize("stored", ARRAYS)
@@ -78,6 +84,23 @@ def test_any_numbers(kind: str, cells: list[float | None]) -> None:
     expected, expected_bad = reader(kind).read(cells)
     assert bad == expected_bad
     np.testing.assert_array_equal(numbers, expected)
+
+
+@pytest.mark.parametrize("stored", [*ARRAYS, "text"])
+@pytest.mark.parametrize("kind", [kind for kind, column in COLUMNS.items() if column.get("nullable", True)])
+def test_what_is_missing_is_what_training_takes_for_it(kind: str, stored: str) -> None:
+    """What training can not read, and what a check would find, is rejected; as is a false where 0 means missing."""
+    cells = (
+        pa.array([*map(str, NUMBERS), *map(str, WHOLE), "12.0", "7", " 99 "]) if stored == "text" else ARRAYS[stored]
+    )
+    column = {"values" if name == "codes" else name: value for name, value in COLUMNS[kind].items() if name != "labels"}
+    contract = make_contract(features={"x": column}, reading={"missing": MISSING}, segments={})
+    table = typed(contract, pd.DataFrame({"x": cells.to_pandas()}))
+    missing = set(np.flatnonzero(table.rows["x"].isna())) - {cell.row - 1 for cell in table.unreadable}
+    for form in (cells, cells.to_pylist()):
+        numbers, bad = reader(kind).read(form)
+        assert set(np.flatnonzero(np.isnan(numbers))) - set(bad) == missing - set(bad)
+    assert not missing & set(bad) or stored.endswith("bool")
 
 
 def test_what_is_stored_is_not_written_to() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabular.cells import allowed, is_allowed, is_missing, is_missing_code, parse_cell, plain
+from tabular.cells import allowed, is_allowed, is_missing, is_missing_code, missing_signs, parse_cell, plain
 from tabular.columns import Feature
 from tabular.reading import typed
 from tabular.tensors import to_classes, to_tensor
@@ -81,11 +82,13 @@ def test_any_text_is_a_value_of_its_type_or_none(text: str, feature: Feature) ->
     ("cell", "missing"),
     [
         (None, True), (pd.NA, True), (math.nan, True), ("?", True), (" ? ", True), ("", True),
-        ("0", False), ("nan", False), (0, False), (False, False),
+        ("0", False), ("nan", False), (0, False), (False, False), ("99", True), ("99.0", False), ("1", False),
+        (99, True), (99.0, True), (Decimal("99.0"), True), (9.9, False), (True, False),
     ],
 )  # fmt: skip
 def test_signs_for_missing(cell: object, missing: bool) -> None:
-    assert is_missing(cell, ["?", ""]) is missing
+    """A number has no spelling: in a column of numbers 99 and 99.0 are the same sign."""
+    assert is_missing(cell, missing_signs(["?", "", "99", "1.0"])) is missing
 
 
 @pytest.mark.parametrize(
