@@ -10,7 +10,7 @@ import pandas as pd
 
 from tabular.contract import Contract
 from tabular.export import predict
-from tabular.metrics import Floats, roc_auc, rounded, row_log_loss
+from tabular.metrics import Floats, bootstrap_means, roc_auc, rounded, row_log_loss
 from tabular.tensors import to_classes, to_tensor
 
 RESAMPLES = 1000
@@ -36,24 +36,21 @@ def ablation(contract: Contract, onnx: bytes, rows: pd.DataFrame, seed: int) -> 
     features, truth = to_tensor(contract, rows), to_classes(contract, rows)
     whole = predict(onnx, features)
     losses, auc = row_log_loss(truth, whole), roc_auc(truth, whole)
-    drawn = np.random.default_rng(seed).integers(len(rows), size=(RESAMPLES, len(rows)))
     optional = [index for index, feature in enumerate(contract.features.values()) if feature.nullable]
     if not optional:
         return {}
     names = list(contract.features)
+    rises: list[Floats] = []
     found: dict[str, dict[str, Any]] = {}
     for name, columns in {**{names[index]: [index] for index in optional}, ALL: optional}.items():
         without = features.copy()
         without[:, columns] = np.nan
         probabilities = predict(onnx, without)
-        rises = row_log_loss(truth, probabilities) - losses
+        rises.append(row_log_loss(truth, probabilities) - losses)
         found[name] = {
-            "log_loss": rounded(rises.mean()),
-            "interval": _interval(rises[drawn].mean(axis=1)),
+            "log_loss": rounded(rises[-1].mean()),
             "roc_auc": None if math.isnan(auc) else rounded(roc_auc(truth, probabilities) - auc),
         }
+    for cost, means in zip(found.values(), bootstrap_means(rises, RESAMPLES, seed), strict=True):
+        cost["interval"] = [rounded(value) for value in np.quantile(means, (0.025, 0.975))]
     return dict(sorted(found.items(), key=lambda item: (item[0] == ALL, -item[1]["log_loss"], item[0])))
-
-
-def _interval(means: Floats) -> list[float]:
-    return [rounded(value) for value in np.quantile(means, (0.025, 0.975))]

@@ -10,7 +10,7 @@ import numpy as np
 
 from project.errors import Refused
 from tabular.behaviour import Observation
-from tabular.metrics import Floats
+from tabular.metrics import Floats, bootstrap_means
 from tabular.segment_gaps import Gap
 from tabular.training_config import ChampionRule, GateSettings, MetricBound
 
@@ -114,9 +114,7 @@ def not_worse_than_champion(challenger: Floats, champion: Floats | None, rule: C
     difference = challenger - champion
     if not np.isfinite(difference).all():
         return Verdict(gate, passed=False, reason="the loss of a row is not a number")
-    rows = np.random.default_rng(seed).integers(0, len(difference), (rule.resamples, len(difference)))
-    means = difference[rows].mean(axis=1)
-    low = float(np.quantile(means, 1 - rule.confidence))
+    low = float(np.quantile(bootstrap_means([difference], rule.resamples, seed), 1 - rule.confidence))
     return Verdict(
         gate,
         passed=low <= 0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,6 +145,16 @@ def packaged(data: Data, chosen: Scored, threshold: float | None) -> Packaged:
         data_sha256="0" * 64,
         seed=7,
     )
+
+
+def peak_memory(call: Callable[[], object]) -> int:
+    """Bytes that a call holds at most, arrays of numpy included."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 Write = Callable[..., Path]

@@ -25,6 +25,7 @@ from tabular.gates import (
 )
 from tabular.metrics import Floats
 from tabular.training_config import ChampionRule, GateSettings, MetricBound
+from tests.unit.tabular.conftest import peak_memory
 
 AUC = MetricBound(metric="roc_auc", at_least=0.85)
 BRIER = MetricBound(metric="brier", at_most=0.15)
@@ -122,6 +123,23 @@ def test_the_lower_bound_is_the_bootstrap_s() -> None:
     reason = not_worse_than_champion(difference, np.zeros(200), rule, seed=7).reason
     low = float(reason.rsplit("at least ", maxsplit=1)[1])
     assert low == pytest.approx(0.1 - 1.645 * float(difference.std()) / math.sqrt(200), abs=0.003)
+
+
+def test_the_verdict_is_that_of_resamples_drawn_at_once() -> None:
+    challenger, champion = losses(0.4) + losses(0.05, 0.2), losses(0.4)
+    difference = challenger - champion
+    drawn = np.random.default_rng(7).integers(0, len(difference), (RULE.resamples, len(difference)))
+    low = np.quantile(difference[drawn].mean(axis=1), 0.05)
+    assert not_worse_than_champion(challenger, champion, RULE, seed=7).reason == (
+        f"log loss {difference.mean():+.4f} against the champion, at 95% at least {low:+.4f}"
+    )
+
+
+def test_many_rows_are_judged_in_little_memory() -> None:
+    """All resamples at once would take 640 MB: a position and a value for each of 2000 times 20,000 rows."""
+    challenger, champion = losses(0.4, rows=20_000), losses(0.5, rows=20_000)
+    rule = ChampionRule(confidence=0.95, resamples=2000)
+    assert peak_memory(lambda: not_worse_than_champion(challenger, champion, rule, seed=7)) < 50_000_000
 
 
 def test_a_higher_confidence_forgives_more() -> None:

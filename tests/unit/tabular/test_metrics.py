@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as theirs
 
+from tabular import metrics
 from tabular.metrics import (
     Classes,
     Floats,
     balanced_accuracy,
     bootstrap_intervals,
+    bootstrap_means,
     brier,
     decide,
     measure,
@@ -128,6 +130,14 @@ def test_the_interval_of_a_mean_is_the_normal_one() -> None:
     ).values()
     error = float(values.std()) / 20
     assert interval == pytest.approx((values.mean() - 1.96 * error, values.mean() + 1.96 * error), abs=0.01)
+
+
+@pytest.mark.parametrize(("rows", "block"), [(7, 1_000_000), (7, 20), (1, 3), (3001, 1000), (3001, 9003)])
+def test_means_drawn_in_blocks_are_those_drawn_at_once(rows: int, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "BLOCK", block)
+    values = np.random.default_rng(0).normal(0.0, 1.0, (2, rows))
+    drawn = np.random.default_rng(7).integers(0, rows, (50, rows))
+    np.testing.assert_array_equal(bootstrap_means(list(values), 50, seed=7), [v[drawn].mean(axis=1) for v in values])
 
 
 def test_no_interval_where_no_draw_has_both_classes() -> None:
