@@ -136,7 +136,7 @@ def segment_rows(contract: Contract, feature: str, edges: list[float], rows: pd.
     bounds = [-np.inf, *edges, np.inf]
     return {
         (f"below {high:g}" if low == -np.inf else f"{low:g} and above" if high == np.inf else f"{low:g} to {high:g}"): (
-            (column >= low) & (column < high)
+            ((column >= low) & (column < high)).fillna(False)
         )
         for low, high in itertools.pairwise(bounds)
     }

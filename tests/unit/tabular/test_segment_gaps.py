@@ -9,6 +9,7 @@ import pytest
 
 from tabular.choosing import Choice
 from tabular.contract import Contract
+from tabular.expectations import Segment
 from tabular.gates import narrow_gap
 from tabular.judging import judge_bundle
 from tabular.metrics import Classes, Floats
@@ -47,6 +48,15 @@ def test_no_gap_is_none(heart: Data) -> None:
     assert {gap.segment for gap in gaps} == {"sex", "age"}
     assert {(gap.value, gap.interval) for gap in gaps} == {(0.0, (0.0, 0.0))}
     assert all(narrow_gap(gap).passed for gap in gaps)
+
+
+def test_a_row_without_the_value_is_in_no_part(heart: Data) -> None:
+    """Four patients of Cleveland have no number of vessels, which is a whole number with gaps."""
+    by_vessels = heart.contract.model_copy(update={"segments": {"vessels": Segment(feature="ca", edges=[1])}})
+    (gap,) = segment_gaps(by_vessels, heart.train, *answers(heart, missed=0.7), 0.5, [SENSITIVITY], seed=1)
+    assert heart.train["ca"].isna().any()
+    assert sum(gap.rows) == heart.train["ca"].notna().sum()
+    assert {gap.best, gap.worst} == {"below 1", "1 and above"}
 
 
 def test_of_a_loss_the_larger_is_the_worse(heart: Data) -> None:
