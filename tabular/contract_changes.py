@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from project.errors import Refused
+from tabular.bundle import Bundle
 from tabular.columns import Feature
 from tabular.contract import Contract
 
@@ -37,6 +39,22 @@ def contract_changes(first: Contract, second: Contract) -> list[Change]:
         for entry in sorted({*before, *after})
         if before.get(entry) != after.get(entry)
     ]
+
+
+def refuse_other_columns(contract: Contract, champion: Bundle) -> None:
+    """Refuse to compare rows with a champion's where the contract has columns that it does not know.
+
+    Raises:
+        Refused: A feature is new since it was trained, or of another type.
+    """
+    types = {feature["name"]: feature["type"] for feature in champion.json("contract.json")["features"]}
+    for name, feature in contract.features.items():
+        if types.get(name) != feature.type:
+            what = f"has become {feature.type}" if name in types else "is new"
+            raise Refused(
+                f"the contract of {contract.name} has changed since {champion.digest[:12]} was trained: {name} {what}",
+                f"python run.py train --dataset {contract.name}",
+            )
 
 
 def _entries(contract: Contract) -> dict[str, Any]:

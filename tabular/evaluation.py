@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tabular.bundle import Bundle
 from tabular.conformal import coverage
-from tabular.contract import Contract, served_contract
+from tabular.contract import Contract
 from tabular.export import predict
 from tabular.metrics import DIGITS, Classes, Floats, bootstrap_intervals, measure, rounded, row_log_loss
 from tabular.reliability import average_precision, calibration_line, decision_curve, net_benefit
@@ -92,13 +91,6 @@ def losses(contract: Contract, onnx: bytes, rows: pd.DataFrame) -> Floats:
     return row_log_loss(to_classes(contract, rows), predict(onnx, to_tensor(contract, rows))).round(DIGITS)
 
 
-def champion_loss(contract: Contract, champion: Bundle | None, rows: pd.DataFrame) -> Floats | None:
-    """The champion's log loss per row; one of other columns or classes can not be compared and counts as none."""
-    if champion is None or _inputs(champion.json("contract.json")) != _inputs(served_contract(contract)):
-        return None
-    return losses(contract, champion.content["model.onnx"], rows)
-
-
 def importance(contract: Contract, onnx: bytes, rows: pd.DataFrame, seed: int) -> dict[str, float]:
     """Permutation importance per feature: rise of the mean log loss when its column is shuffled (Breiman 2001).
 
@@ -114,10 +106,6 @@ def importance(contract: Contract, onnx: bytes, rows: pd.DataFrame, seed: int) -
         loss = row_log_loss(np.tile(truth, 5), predict(onnx, shuffled)).mean()
         rises[name] = rounded(max(0.0, float(loss - base)))
     return dict(sorted(rises.items(), key=lambda item: (-item[1], item[0])))
-
-
-def _inputs(served: Mapping[str, Any]) -> object:
-    return served["classes"], [(f["name"], f["type"], f["codes"]) for f in served["features"]]
 
 
 def _shuffled(features: npt.NDArray[np.float32], column: int, draw: np.random.Generator) -> npt.NDArray[np.float32]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from project.errors import Refused
 from tabular.behaviour import Observation
+from tabular.champion import Champion
 from tabular.metrics import Floats, bootstrap_means
 from tabular.segment_gaps import Gap
 from tabular.training_config import ChampionRule, GateSettings, MetricBound
@@ -39,8 +40,8 @@ class Evidence:
     """Metrics of the challenger's out-of-fold probabilities."""
     challenger_loss: Floats
     """Log loss of each held-out row, (rows,)."""
-    champion_loss: Floats | None
-    """The same rows under the champion; None for a first model."""
+    champion: Champion | None
+    """The champion on the same rows; None for a first model."""
     parity_difference: float
     baselines: Mapping[str, tuple[float, float]]
     """Baseline to the mean by which the challenger is better on the same folds, and its standard error."""
@@ -56,7 +57,7 @@ def judge(evidence: Evidence, settings: GateSettings, seed: int) -> list[Verdict
         *minimum_quality(evidence.validation, settings.minimum_quality),
         *better_than_baselines(evidence.baselines),
         *(narrow_gap(gap) for gap in evidence.gaps),
-        not_worse_than_champion(evidence.challenger_loss, evidence.champion_loss, settings.champion, seed),
+        not_worse_than_champion(evidence.challenger_loss, evidence.champion, settings.champion, seed),
         parity(evidence.parity_difference, settings.maximum_parity_difference),
         *behaviour(evidence.behaviour),
         at_most("model size", evidence.model_bytes, settings.maximum_model_bytes, "bytes"),
@@ -96,7 +97,7 @@ def narrow_gap(gap: Gap) -> Verdict:
     )
 
 
-def not_worse_than_champion(challenger: Floats, champion: Floats | None, rule: ChampionRule, seed: int) -> Verdict:
+def not_worse_than_champion(challenger: Floats, champion: Champion | None, rule: ChampionRule, seed: int) -> Verdict:
     """Fail when the challenger's loss is higher than the champion's by more than noise explains.
 
     A paired bootstrap of the mean difference over the same held-out rows (Efron and Tibshirani 1993, ch. 16);
@@ -104,14 +105,16 @@ def not_worse_than_champion(challenger: Floats, champion: Floats | None, rule: C
 
     Args:
         challenger: Log loss per row, (rows,).
-        champion: The same rows under the champion, or None for a first model.
+        champion: The champion on the same rows, or None for a first model.
         rule: One-sided confidence and number of resamples.
         seed: For the resamples.
     """
     gate = "not worse than champion"
     if champion is None:
         return Verdict(gate, passed=True, reason="first model, nothing serves yet")
-    difference = challenger - champion
+    if champion.loss is None:
+        return Verdict(gate, passed=True, reason="not measured, the champion was made from other columns or classes")
+    difference = challenger - champion.loss
     if not np.isfinite(difference).all():
         return Verdict(gate, passed=False, reason="the loss of a row is not a number")
     low = float(np.quantile(bootstrap_means([difference], rule.resamples, seed), 1 - rule.confidence))

@@ -8,10 +8,10 @@ import pandas as pd
 from tabular import evaluation, export
 from tabular.behaviour import observe
 from tabular.bundle import Bundle
+from tabular.champion import Champion
 from tabular.choosing import Choice
 from tabular.contract import Contract
 from tabular.gates import Evidence, Verdicts, judge
-from tabular.metrics import Floats
 from tabular.segment_gaps import segment_gaps
 from tabular.tensors import to_classes
 from tabular.training_config import GateSettings
@@ -24,7 +24,7 @@ def judge_bundle(
     parity_difference: float,
     train: pd.DataFrame,
     test: pd.DataFrame,
-    champion_loss: Floats | None,
+    champion: Champion | None,
     settings: GateSettings,
     seed: int,
 ) -> Verdicts:
@@ -34,7 +34,7 @@ def judge_bundle(
     evidence = Evidence(
         validation=choice.chosen.metrics,
         challenger_loss=evaluation.losses(contract, onnx, test),
-        champion_loss=champion_loss,
+        champion=champion,
         parity_difference=parity_difference,
         baselines=choice.baselines,
         gaps=segment_gaps(

@@ -11,6 +11,7 @@ from project import aside
 from steps.caching import on_imports
 from tabular.bundle import Bundle
 from tabular.contract import Contract
+from tabular.contract_changes import refuse_other_columns
 from tabular.drift import DriftReport, DriftSettings
 from tabular.drift import check_drift as check
 from tabular.reading import read_site
@@ -29,7 +30,11 @@ def check_drift(
         site: Whose rows are read.
         fingerprint: The sha256 of their file, for the cache key alone.
         settings: What counts as drift.
+
+    Raises:
+        Refused: The contract has columns that the champion does not know.
     """
+    refuse_other_columns(contract, bundle)
     reference = pd.read_parquet(io.BytesIO(bundle.content["reference.parquet"]))
     importance = bundle.json("metrics.json")["importance"]
     rows = read_site(contract, site).rows

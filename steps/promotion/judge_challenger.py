@@ -6,9 +6,9 @@ import pandas as pd
 from zenml import get_step_context, step
 
 from tabular.bundle import Bundle
+from tabular.champion import champion_on
 from tabular.choosing import Choice
 from tabular.contract import Contract
-from tabular.evaluation import champion_loss
 from tabular.gates import Verdicts, or_refuse
 from tabular.judging import judge_bundle
 from tabular.training_config import GateSettings
@@ -46,7 +46,7 @@ def judge_challenger(
         Refused: A gate said no; every reason is named and the champion keeps serving.
         ConfigError: MLflow does not know the version.
     """
-    champion = champion_loss(contract, champion_bundle(contract.name), test)
+    champion = champion_on(contract, champion_bundle(contract.name), test)
     verdicts = judge_bundle(
         contract, bundle, choice, registration.parity_difference, train, test, champion, gates, seed
     )

@@ -66,3 +66,15 @@ def test_what_can_not_be_adapted_is_said_before_anything_runs(journey: Journey) 
         done = project.run("monitor", "--stack", "local", "--json", *arguments)
         assert done.returncode in (Exit.USAGE, Exit.REFUSED)
         assert refusal(done)["error"].startswith(message)
+
+
+@pytest.mark.parametrize("more", [(), ("--adapt", "changed")])
+def test_a_champion_of_another_contract_is_refused_with_what_helps(journey: Journey, more: tuple[str, ...]) -> None:
+    project, digest = journey.project, journey.found["endpoint"]["digest"]
+    with project.restored("configs/datasets/heart_disease.yaml"):
+        project.edit("configs/datasets/heart_disease.yaml", "  ca:\n    type: integer", "  ca:\n    type: number")
+        done = project.run("monitor", "--stack", "local", "--site", "switzerland", "--json", *more)
+    assert done.returncode == Exit.REFUSED
+    told = refusal(done)
+    assert told["error"].startswith(f"the contract of heart_disease has changed since {digest[:12]} was trained")
+    assert told["next"] == "python run.py train --dataset heart_disease"

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
-from tabular.contract_changes import Change, contract_changes
+from project.errors import Refused
+from tabular.bundle import Bundle, to_json
+from tabular.contract import served_contract
+from tabular.contract_changes import Change, contract_changes, refuse_other_columns
 from tests.unit.tabular.conftest import SMALL, make_contract
 
 MORE = [*make_contract().reading.missing, "?"]
@@ -101,3 +104,20 @@ def test_reading(entries: dict[str, object], stricter: bool) -> None:
 def test_a_line_says_from_what_to_what() -> None:
     (change,) = changed(weight={"maximum": 80})
     assert str(change).split() == ["features.weight.maximum", "90.0", "->", "80.0", "stricter"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        pytest.param({"fur": {"type": "boolean"}}, "fur is new", id="new"),
+        pytest.param({"litter": {"type": "number"}}, "litter has become number", id="another type"),
+    ],
+)
+def test_columns_that_a_champion_does_not_know_are_refused(changes: dict[str, Any], reason: str) -> None:
+    champion = Bundle({"contract.json": to_json(served_contract(make_contract()))}, {}, "", {})
+    wider = {**SMALL["features"], "coat": {"type": "category", "values": [1, 2, 3]}}
+    refuse_other_columns(make_contract(features=wider), champion)
+    with pytest.raises(Refused) as refusal:
+        refuse_other_columns(make_contract(features={**wider, **changes}), champion)
+    assert refusal.value.cause == f"the contract of pets has changed since {champion.digest[:12]} was trained: {reason}"
+    assert refusal.value.next_step == "python run.py train --dataset pets"

@@ -10,6 +10,7 @@ import pytest
 
 from project.errors import Exit, Refused
 from tabular.behaviour import Observation
+from tabular.champion import Champion
 from tabular.gates import (
     Evidence,
     Verdict,
@@ -40,7 +41,7 @@ SETTINGS = GateSettings(
 GOOD = Evidence(
     validation={"roc_auc": 0.9, "brier": 0.1},
     challenger_loss=np.full(40, 0.4),
-    champion_loss=None,
+    champion=None,
     parity_difference=1e-7,
     baselines={},
     gaps=[],
@@ -92,7 +93,6 @@ def losses(mean: float, spread: float = 0.2, rows: int = 60) -> Floats:
 @pytest.mark.parametrize(
     ("challenger", "champion", "passed"),
     [
-        pytest.param(losses(0.4), None, True, id="first model"),
         pytest.param(losses(0.3), losses(0.4), True, id="every row better"),
         pytest.param(losses(0.4), losses(0.4), True, id="tie"),
         pytest.param(losses(0.5), losses(0.4), False, id="every row worse"),
@@ -104,23 +104,35 @@ def losses(mean: float, spread: float = 0.2, rows: int = 60) -> Floats:
         pytest.param(np.array([0.4, 0.4]), np.array([0.4, math.inf]), False, id="a champion's row is infinite"),
     ],
 )
-def test_not_worse_than_champion(challenger: Floats, champion: Floats | None, passed: bool) -> None:
-    assert not_worse_than_champion(challenger, champion, RULE, seed=7).passed is passed
+def test_not_worse_than_champion(challenger: Floats, champion: Floats, passed: bool) -> None:
+    assert not_worse_than_champion(challenger, Champion(champion), RULE, seed=7).passed is passed
+
+
+@pytest.mark.parametrize(
+    ("champion", "reason"),
+    [
+        (None, "first model, nothing serves yet"),
+        (Champion(loss=None), "not measured, the champion was made from other columns or classes"),
+    ],
+)
+def test_where_there_is_nothing_to_compare_with(champion: Champion | None, reason: str) -> None:
+    verdict = not_worse_than_champion(losses(0.4), champion, RULE, seed=7)
+    assert verdict == Verdict("not worse than champion", passed=True, reason=reason)
 
 
 def test_pairs_count_rather_than_means() -> None:
     """A loss that is worse by 0.01 on each row is noise between the rows, and certain within the pairs."""
     champion = losses(0.4, spread=0.5)
-    assert not not_worse_than_champion(champion + 0.01, champion, RULE, seed=7).passed
+    assert not not_worse_than_champion(champion + 0.01, Champion(champion), RULE, seed=7).passed
     shuffled = np.random.default_rng(1).permutation(champion)
-    assert not_worse_than_champion(shuffled + 0.01, champion, RULE, seed=7).passed
+    assert not_worse_than_champion(shuffled + 0.01, Champion(champion), RULE, seed=7).passed
 
 
 def test_the_lower_bound_is_the_bootstrap_s() -> None:
     """For 200 normal differences the bound at 95 % lies 1.645 standard errors below the mean."""
     difference = losses(0.1, spread=0.4, rows=200)
     rule = ChampionRule(confidence=0.95, resamples=5000)
-    reason = not_worse_than_champion(difference, np.zeros(200), rule, seed=7).reason
+    reason = not_worse_than_champion(difference, Champion(np.zeros(200)), rule, seed=7).reason
     low = float(reason.rsplit("at least ", maxsplit=1)[1])
     assert low == pytest.approx(0.1 - 1.645 * float(difference.std()) / math.sqrt(200), abs=0.003)
 
@@ -130,7 +142,7 @@ def test_the_verdict_is_that_of_resamples_drawn_at_once() -> None:
     difference = challenger - champion
     drawn = np.random.default_rng(7).integers(0, len(difference), (RULE.resamples, len(difference)))
     low = np.quantile(difference[drawn].mean(axis=1), 0.05)
-    assert not_worse_than_champion(challenger, champion, RULE, seed=7).reason == (
+    assert not_worse_than_champion(challenger, Champion(champion), RULE, seed=7).reason == (
         f"log loss {difference.mean():+.4f} against the champion, at 95% at least {low:+.4f}"
     )
 
@@ -139,19 +151,19 @@ def test_many_rows_are_judged_in_little_memory() -> None:
     """All resamples at once would take 640 MB: a position and a value for each of 2000 times 20,000 rows."""
     challenger, champion = losses(0.4, rows=20_000), losses(0.5, rows=20_000)
     rule = ChampionRule(confidence=0.95, resamples=2000)
-    assert peak_memory(lambda: not_worse_than_champion(challenger, champion, rule, seed=7)) < 50_000_000
+    assert peak_memory(lambda: not_worse_than_champion(challenger, Champion(champion), rule, seed=7)) < 50_000_000
 
 
 def test_a_higher_confidence_forgives_more() -> None:
     challenger, champion = losses(0.4) + losses(0.05, 0.2), losses(0.4)
     bold, careful = (ChampionRule(confidence=c, resamples=2000) for c in (0.8, 0.999))
-    assert not not_worse_than_champion(challenger, champion, bold, seed=7).passed
-    assert not_worse_than_champion(challenger, champion, careful, seed=7).passed
+    assert not not_worse_than_champion(challenger, Champion(champion), bold, seed=7).passed
+    assert not_worse_than_champion(challenger, Champion(champion), careful, seed=7).passed
 
 
 def test_the_same_seed_gives_the_same_verdict() -> None:
     challenger, champion = losses(0.4) + losses(0.05, 0.2), losses(0.4)
-    once, again, other = (not_worse_than_champion(challenger, champion, RULE, seed) for seed in (7, 7, 8))
+    once, again, other = (not_worse_than_champion(challenger, Champion(champion), RULE, seed) for seed in (7, 7, 8))
     assert once == again
     assert once.reason != other.reason
 
@@ -203,7 +215,9 @@ def test_every_gate_runs_in_the_order_of_the_report() -> None:
     [
         pytest.param(replace(GOOD, validation={"roc_auc": 0.5, "brier": 0.1}), "minimum roc_auc", id="quality"),
         pytest.param(
-            replace(GOOD, champion_loss=np.full(40, 0.3)), "not worse than champion: log loss +0.1000", id="champion"
+            replace(GOOD, champion=Champion(np.full(40, 0.3))),
+            "not worse than champion: log loss +0.1000",
+            id="champion",
         ),
         pytest.param(replace(GOOD, parity_difference=1e-3), "parity: ONNX differs", id="parity"),
         pytest.param(

@@ -12,11 +12,11 @@ import pytest
 
 from tabular import export
 from tabular.bundle import CONTENT, read_bundle, write_bundle
+from tabular.champion import champion_on
 from tabular.choosing import Choice
 from tabular.conformal import prediction_sets
 from tabular.curves import curves
 from tabular.evaluation import (
-    champion_loss,
     evaluate,
     evaluate_segments,
     figures,
@@ -166,27 +166,15 @@ def test_a_column_that_the_model_can_not_see_has_no_importance(heart: Data, hear
     assert importance(heart.contract, heart_packaged.bundle.content["model.onnx"], blind, seed=7)["ca"] == 0.0
 
 
-def test_a_champion_of_the_same_columns_is_compared(heart: Data, heart_packaged: Packaged) -> None:
-    bundle = heart_packaged.bundle
-    found = champion_loss(heart.contract, bundle, heart.test)
-    p = export.predict(bundle.content["model.onnx"], to_tensor(heart.contract, heart.test))
-    assert found is not None
-    assert found.tolist() == row_log_loss(to_classes(heart.contract, heart.test), p).round(6).tolist()
-
-
-def test_no_champion_or_one_of_other_columns_is_none(heart: Data, penguins_packaged: Packaged) -> None:
-    assert champion_loss(heart.contract, None, heart.test) is None
-    assert champion_loss(heart.contract, penguins_packaged.bundle, heart.test) is None
-
-
 def test_a_model_ties_with_itself(
     heart: Data, heart_packaged: Packaged, heart_scored: Scored, config: TrainingConfig
 ) -> None:
     """Losses are compared as they are stored: rounding one side only would fail one tie in twenty."""
     bundle = heart_packaged.bundle
-    itself = champion_loss(heart.contract, bundle, heart.test)
+    itself = champion_on(heart.contract, bundle, heart.test)
     assert itself is not None
-    assert losses(heart.contract, bundle.content["model.onnx"], heart.test).tolist() == itself.tolist()
+    assert itself.loss is not None
+    assert losses(heart.contract, bundle.content["model.onnx"], heart.test).tolist() == itself.loss.tolist()
     verdicts = judge_bundle(
         heart.contract, bundle, Choice(heart_scored, 0.33, [heart_scored]), heart_packaged.parity_difference,
         heart.train, heart.test, itself, config.gates, 7,
