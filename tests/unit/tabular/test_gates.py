@@ -38,6 +38,13 @@ SETTINGS = GateSettings(
     maximum_model_bytes=1_000,
     maximum_model_nodes=10,
 )
+
+
+def fresh(loss: Floats) -> Champion:
+    """A champion that learnt from none of the rows."""
+    return Champion(loss, np.zeros(len(loss), dtype=bool))
+
+
 GOOD = Evidence(
     validation={"roc_auc": 0.9, "brier": 0.1},
     challenger_loss=np.full(40, 0.4),
@@ -105,14 +112,17 @@ def losses(mean: float, spread: float = 0.2, rows: int = 60) -> Floats:
     ],
 )
 def test_not_worse_than_champion(challenger: Floats, champion: Floats, passed: bool) -> None:
-    assert not_worse_than_champion(challenger, Champion(champion), RULE, seed=7).passed is passed
+    assert not_worse_than_champion(challenger, fresh(champion), RULE, seed=7).passed is passed
 
 
 @pytest.mark.parametrize(
     ("champion", "reason"),
     [
         (None, "first model, nothing serves yet"),
-        (Champion(loss=None), "not measured, the champion was made from other columns or classes"),
+        (
+            Champion(loss=None, learnt=np.zeros(60, dtype=bool)),
+            "not measured, the champion was made from other columns or classes",
+        ),
     ],
 )
 def test_where_there_is_nothing_to_compare_with(champion: Champion | None, reason: str) -> None:
@@ -123,18 +133,37 @@ def test_where_there_is_nothing_to_compare_with(champion: Champion | None, reaso
 def test_pairs_count_rather_than_means() -> None:
     """A loss that is worse by 0.01 on each row is noise between the rows, and certain within the pairs."""
     champion = losses(0.4, spread=0.5)
-    assert not not_worse_than_champion(champion + 0.01, Champion(champion), RULE, seed=7).passed
+    assert not not_worse_than_champion(champion + 0.01, fresh(champion), RULE, seed=7).passed
     shuffled = np.random.default_rng(1).permutation(champion)
-    assert not_worse_than_champion(shuffled + 0.01, Champion(champion), RULE, seed=7).passed
+    assert not_worse_than_champion(shuffled + 0.01, fresh(champion), RULE, seed=7).passed
 
 
 def test_the_lower_bound_is_the_bootstrap_s() -> None:
     """For 200 normal differences the bound at 95 % lies 1.645 standard errors below the mean."""
     difference = losses(0.1, spread=0.4, rows=200)
     rule = ChampionRule(confidence=0.95, resamples=5000)
-    reason = not_worse_than_champion(difference, Champion(np.zeros(200)), rule, seed=7).reason
+    reason = not_worse_than_champion(difference, fresh(np.zeros(200)), rule, seed=7).reason
     low = float(reason.rsplit("at least ", maxsplit=1)[1])
     assert low == pytest.approx(0.1 - 1.645 * float(difference.std()) / math.sqrt(200), abs=0.003)
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        pytest.param(30, ", on the 30 of 60 rows that it did not learn from", id="enough"),
+        pytest.param(29, "; it learnt from all but 29 of these 60 rows, too few to compare on alone", id="too few"),
+        pytest.param(0, "; it learnt from all but 0 of these 60 rows, too few to compare on alone", id="none"),
+    ],
+)
+def test_rows_that_the_champion_learnt_from_are_left_out(rows: int, words: str) -> None:
+    """It is worse than the challenger on what neither saw, and better by more where it saw the answer."""
+    learnt, challenger = np.arange(60) >= rows, losses(0.4)
+    champion = challenger + np.where(learnt, -0.3, 0.1)
+    verdict = not_worse_than_champion(challenger, Champion(champion, learnt), RULE, seed=7)
+    chosen = ~learnt if rows == 30 else np.ones(60, dtype=bool)
+    alone = not_worse_than_champion(challenger[chosen], fresh(champion[chosen]), RULE, seed=7)
+    assert (verdict.passed, verdict.reason) == (rows == 30, alone.reason + words)
+    assert not not_worse_than_champion(challenger, fresh(champion), RULE, seed=7).passed
 
 
 def test_the_verdict_is_that_of_resamples_drawn_at_once() -> None:
@@ -142,7 +171,7 @@ def test_the_verdict_is_that_of_resamples_drawn_at_once() -> None:
     difference = challenger - champion
     drawn = np.random.default_rng(7).integers(0, len(difference), (RULE.resamples, len(difference)))
     low = np.quantile(difference[drawn].mean(axis=1), 0.05)
-    assert not_worse_than_champion(challenger, Champion(champion), RULE, seed=7).reason == (
+    assert not_worse_than_champion(challenger, fresh(champion), RULE, seed=7).reason == (
         f"log loss {difference.mean():+.4f} against the champion, at 95% at least {low:+.4f}"
     )
 
@@ -151,19 +180,19 @@ def test_many_rows_are_judged_in_little_memory() -> None:
     """All resamples at once would take 640 MB: a position and a value for each of 2000 times 20,000 rows."""
     challenger, champion = losses(0.4, rows=20_000), losses(0.5, rows=20_000)
     rule = ChampionRule(confidence=0.95, resamples=2000)
-    assert peak_memory(lambda: not_worse_than_champion(challenger, Champion(champion), rule, seed=7)) < 50_000_000
+    assert peak_memory(lambda: not_worse_than_champion(challenger, fresh(champion), rule, seed=7)) < 50_000_000
 
 
 def test_a_higher_confidence_forgives_more() -> None:
     challenger, champion = losses(0.4) + losses(0.05, 0.2), losses(0.4)
     bold, careful = (ChampionRule(confidence=c, resamples=2000) for c in (0.8, 0.999))
-    assert not not_worse_than_champion(challenger, Champion(champion), bold, seed=7).passed
-    assert not_worse_than_champion(challenger, Champion(champion), careful, seed=7).passed
+    assert not not_worse_than_champion(challenger, fresh(champion), bold, seed=7).passed
+    assert not_worse_than_champion(challenger, fresh(champion), careful, seed=7).passed
 
 
 def test_the_same_seed_gives_the_same_verdict() -> None:
     challenger, champion = losses(0.4) + losses(0.05, 0.2), losses(0.4)
-    once, again, other = (not_worse_than_champion(challenger, Champion(champion), RULE, seed) for seed in (7, 7, 8))
+    once, again, other = (not_worse_than_champion(challenger, fresh(champion), RULE, seed) for seed in (7, 7, 8))
     assert once == again
     assert once.reason != other.reason
 
@@ -215,7 +244,7 @@ def test_every_gate_runs_in_the_order_of_the_report() -> None:
     [
         pytest.param(replace(GOOD, validation={"roc_auc": 0.5, "brier": 0.1}), "minimum roc_auc", id="quality"),
         pytest.param(
-            replace(GOOD, champion=Champion(np.full(40, 0.3))),
+            replace(GOOD, champion=fresh(np.full(40, 0.3))),
             "not worse than champion: log loss +0.1000",
             id="champion",
         ),
