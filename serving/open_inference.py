@@ -8,6 +8,7 @@ Rows come as one tensor per column, or, where every column is numeric, as one te
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -90,6 +91,8 @@ def answer(model: Model, inputs: Sequence[Tensor], requested: Sequence[str]) -> 
     unknown = [name for name in requested if name not in OUTPUTS]
     if unknown:
         raise malformed(f"there is no output {unknown[0][:80]!r}; outputs: {', '.join(OUTPUTS)}")
+    if len(set(requested)) < len(requested):  # each would be a tensor of its own
+        raise malformed(f"output {_repeated(requested)!r} is given twice")
     rows = _rows(model, inputs)
     probabilities = np.array([model.one(rows[0])], dtype=np.float32) if len(rows) == 1 else model.infer(rows)
     predicted = [model.choose(row) for row in probabilities.tolist()]
@@ -189,6 +192,10 @@ def _requested(message: Mapping[str, Any]) -> list[str]:
     ):
         raise malformed("outputs is not a list of objects with a name")
     return [each["name"] for each in outputs]
+
+
+def _repeated(names: Sequence[str]) -> str:
+    return next(name for name, times in Counter(names).items() if times > 1)
 
 
 def _rows(model: Model, inputs: Sequence[Tensor]) -> Any:

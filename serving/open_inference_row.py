@@ -104,6 +104,6 @@ def _read(model: Model, request: Request) -> tuple[Row, Sequence[str], str] | No
         and FEATURES not in reader.names
         and request.body.count(b":") == fields  # the decoder keeps the last of two equal fields
         and LENGTH not in request.headers
-        and OUTPUTS.keys() >= set(outputs)
+        and len(OUTPUTS.keys() & outputs) == len(outputs)
     )
     return (row, outputs, message.id or "") if is_plain else None

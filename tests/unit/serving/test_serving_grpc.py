@@ -123,6 +123,7 @@ Change = Callable[[Any], object]
         (lambda request: request.inputs[0].shape.__setitem__(0, -1), "13 values, which shape [-1, 13] does not hold"),
         (lambda request: request.inputs[0].contents.fp64_contents.__setitem__(0, 200), "row 1: age is 200; allowed"),
         (lambda request: request.outputs.add(name="logits"), "there is no output 'logits'"),
+        (lambda request: [request.outputs.add(name="label") for _ in range(2)], "output 'label' is given twice"),
         (lambda request: request.ClearField("inputs"), "the list has no rows"),
     ],
 )

@@ -95,6 +95,7 @@ def test_an_output_that_is_asked_for(heart: Model, ask: Asker) -> None:
         ({"inputs": {}}, 400, "expected"),
         ({"outputs": [{"name": "x"}]}, 400, "there is no output 'x'"),
         ({"outputs": [1]}, 400, "outputs is not a list"),
+        ({"outputs": [{"name": "label"}] * 2}, 400, "output 'label' is given twice"),
         ({"inputs": [1]}, 400, "an input is not an object with a name"),
         ({"inputs": [{"name": "age", "datatype": "FP32", "shape": [1, 2], "data": [1, 2]}]}, 400, "expected [rows] or"),
         ({"inputs": [{"name": "features", "datatype": "FP32", "shape": [1, 2], "data": [1, 2]}]}, 400, "expected"),
@@ -111,6 +112,13 @@ def test_what_is_no_inference_request(heart: Model, ask: Asker, change: dict[str
     inputs = [each for each in columns(heart, full(heart)) if each["data"] != [None]]
     answer = ask(INFER, {"inputs": inputs, **change})
     assert (answer.status, said in answer.json["error"]) == (status, True), answer.body
+
+
+@pytest.mark.parametrize("outputs", [["label", "label"], ["label", "prediction", "label"]])
+def test_an_output_asked_for_twice_is_refused_of_a_plain_row_too(ask: Asker, outputs: list[str]) -> None:
+    tensor = {"name": "features", "shape": [1, len(ROW)], "datatype": "FP64", "data": list(ROW.values())}
+    answer = ask(INFER, {"inputs": [tensor], "outputs": [{"name": name} for name in outputs]})
+    assert (answer.status, answer.json["detail"]) == (400, "output 'label' is given twice")
 
 
 def test_inputs_of_different_lengths(ask: Asker) -> None:
