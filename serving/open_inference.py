@@ -214,9 +214,9 @@ def _rows(model: Model, inputs: Sequence[Tensor]) -> Any:
             expected = f"[rows, {len(reader.names)}] of {kinds}"
             raise malformed(f"input 'features' is {tensor.datatype} {list(tensor.shape)}, expected {expected}")
         return check_matrix(reader, tensor.values.astype(np.float64).reshape(tensor.shape))
+    if len(set(names)) < len(names):
+        raise malformed(f"input {_repeated(names)!r} is given twice")
     for tensor in inputs:
-        if names.count(tensor.name) > 1:
-            raise malformed(f"input {tensor.name!r} is given twice")
         if len(tensor.shape) not in (1, 2) or (len(tensor.shape) == 2 and tensor.shape[1] != 1):
             raise malformed(f"input {tensor.name!r} has shape {list(tensor.shape)}, expected [rows] or [rows, 1]")
     counts = {len(tensor.values) for tensor in inputs}

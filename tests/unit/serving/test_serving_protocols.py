@@ -121,6 +121,23 @@ def test_an_output_asked_for_twice_is_refused_of_a_plain_row_too(ask: Asker, out
     assert (answer.status, answer.json["detail"]) == (400, "output 'label' is given twice")
 
 
+def test_many_inputs_are_not_compared_each_with_each(heart: Model) -> None:
+    compared: list[object] = []
+
+    class Name(str):
+        __slots__ = ()
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            compared.append(other)
+            return str.__eq__(self, other)
+
+    many = [open_inference.Tensor(Name(f"x{number}"), "FP64", [1], np.ones(1)) for number in range(2_000)]
+    with pytest.raises(Problem, match="unknown field 'x0'"):
+        open_inference.answer(heart, many, [])
+    assert len(compared) < 100 * len(many)
+
+
 def test_inputs_of_different_lengths(ask: Asker) -> None:
     inputs = [
         {"name": "age", "datatype": "FP64", "shape": [2], "data": [63, 40]},
