@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from serving.access_options import access_arguments, add_access_options, complaint
-from serving.folder import WORKERS
+from serving.folder import WORKERS, hold
 from serving.keys import SCOPES, new_entry, write_keys
 from serving.log_options import add_log_options, log_arguments, log_complaint
 from serving.manifest import BundleRefused, BundleUnreachable
@@ -20,7 +20,7 @@ from serving.tls import add_tls_options, tls_arguments, tls_of
 PORT = number(int, "port", "a number from 1 to 65535, or 0 for a free one", 0, 65535)
 WORKER_COUNT = number(int, "number of workers", "a whole number, at least 1", 1)
 EXIT_CODES = {BundleRefused: 3, BundleUnreachable: 4}
-"""Those of the project's commands; 1 for what the disk refuses."""
+"""Those of the project's commands; 1 for what the disk refuses, and for a folder that another server has."""
 
 
 def main() -> int:
@@ -51,6 +51,7 @@ def main() -> int:
         signal.signal(each, lambda *_: sys.exit(0))
     try:
         options.directory.mkdir(parents=True, exist_ok=True)
+        hold(options.directory)
         (options.directory / WORKERS).mkdir(exist_ok=True)
         if options.bundle:
             direct_all_traffic(options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -18,6 +19,22 @@ SERVER = "server.json"
 """Written by the supervisor once it listens: pid, host, port, whether it speaks TLS, number of workers."""
 WORKERS = "workers"
 """One PID.json per worker: the generation it follows, the version that answers, why it refused another."""
+HELD = ".server.lock"
+"""Locked by the supervisor while it lives."""
+
+
+def hold(directory: Path) -> None:
+    """Keep the folder for this process alone until it ends, however it ends: two servers would undo each other's files.
+
+    Raises:
+        OSError: Another process has it, or it takes no file.
+    """
+    lock = os.open(directory / HELD, os.O_RDWR | os.O_CREAT, 0o644)  # which the kernel closes, and no worker inherits
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        says = f"{directory} is another server's; stop that one, or give another --directory"
+        raise BlockingIOError(says) from None
 
 
 def write_json(path: Path, value: object) -> None:

@@ -405,7 +405,7 @@ def test_down_leaves_no_process_and_can_be_said_twice(
     assert deployer.down(NAME) is False
     assert deployer.down("never_deployed") is False
     assert not (deployer.directory / "never_deployed").exists()
-    logs = [".requests.jsonl.lock", "lock", "requests.jsonl", "server.log"]
+    logs = [".requests.jsonl.lock", ".server.lock", "lock", "requests.jsonl", "server.log"]
     assert sorted(path.name for path in (deployer.directory / NAME).iterdir()) == logs
 
 

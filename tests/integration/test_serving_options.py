@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from project.paths import ROOT
-from tests.served import HOST, PATIENCE, Served, served, until
+from tests.served import HOST, PATIENCE, REFERENCE, Served, served, until
 from tests.serving_bundle import ROW
 
 
@@ -82,6 +82,24 @@ def test_a_port_that_somebody_has(tmp_path: Path) -> None:
         assert json.loads(said[-1])["message"] == f"{says}--port"
         code, said = start(tmp_path / "endpoint", "--open", "--port", "0", "--grpc-port", str(port))
         assert (code, json.loads(said[-1])["message"]) == (1, f"{says}--grpc-port")
+
+
+def test_a_folder_that_another_server_has_stays_as_it_is(tmp_path: Path) -> None:
+    with served(tmp_path / "endpoint", is_open=False) as first:
+        until((first.folder / "accepted.json").exists)
+        names = ("accepted.json", "one-time-key.json", "server.json", "traffic.json")
+        before = [(first.folder / name).read_bytes() for name in names]
+        options = ["--bundle", str(REFERENCE), "--version", "other"]
+        for port in (first.port, 0):
+            code, said = start(first.folder, *options, "--port", str(port))
+            says = f"error: {first.folder} is another server's; stop that one, or give another --directory"
+            assert (code, said) == (1, [says])
+        assert [(first.folder / name).read_bytes() for name in names] == before
+        assert first.post("/predict", ROW)["version"] == "1"
+        first.process.kill()
+        first.process.wait(PATIENCE)
+        with served(first.folder) as second:
+            assert second.ask(body=ROW).json["version"] == "1"
 
 
 def test_a_folder_that_takes_no_file(tmp_path: Path) -> None:
