@@ -35,6 +35,7 @@ CONTENTS = {
     "UINT64": "uint64_contents", "FP32": "fp32_contents", "FP64": "fp64_contents", "BYTES": "bytes_contents",
 }  # fmt: skip
 """Where the values of a datatype are; FP16 comes as raw bytes alone."""
+PROTO = b"application/grpc+proto"
 SMALL = 1024
 """Bytes that a message without fields may have all the same: those of fields to come."""
 STATUSES = {
@@ -80,17 +81,17 @@ def infer(model: Model, request: Request) -> Answer:
             said.contents.bytes_contents.extend(text.encode() for text in tensor.values)
         else:
             getattr(said.contents, CONTENTS[tensor.datatype]).extend(tensor.values.tolist())
-    return Answer(reply.SerializeToString(), predicted)
+    return Answer(reply.SerializeToString(), predicted, PROTO)
 
 
 def metadata(model: Model, request: Request) -> Answer:
     """`ModelMetadata`."""
-    return Answer(pb.ModelMetadataResponse(**described(model)).SerializeToString())
+    return Answer(pb.ModelMetadataResponse(**described(model)).SerializeToString(), content_type=PROTO)
 
 
 def ready(model: Model, request: Request) -> Answer:
     """`ModelReady`."""
-    return Answer(pb.ModelReadyResponse(ready=True).SerializeToString())
+    return Answer(pb.ModelReadyResponse(ready=True).SerializeToString(), content_type=PROTO)
 
 
 class Service:

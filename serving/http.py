@@ -12,6 +12,8 @@ if TYPE_CHECKING:  # it brings numpy, and the supervisor needs the options alone
 
 JSON, PROBLEM = b"application/json", b"application/problem+json"
 FORWARDED = b"x-forwarded-for"
+LENGTH = b"inference-header-content-length"
+"""How much of a body is JSON, where tensors follow it as bytes."""
 ADMIN = "/traffic"
 """Which versions answer: for keys with the scope `admin` alone."""
 

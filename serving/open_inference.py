@@ -17,12 +17,12 @@ import numpy as np
 
 from serving.bundle import Model
 from serving.columns import Column
-from serving.http import JSON, Answer, Request, Route
+from serving.http import JSON, LENGTH, Answer, Request, Route
 from serving.matrix import check_matrix
 from serving.open_inference_row import FEATURES, OUTPUTS, answer_row, reply
 from serving.problems import malformed
 from serving.rows import parse
-from serving.tensors import DATATYPES, LENGTH, check_shape, decode, encode
+from serving.tensors import DATATYPES, check_shape, decode, encode
 
 OCTETS = b"application/octet-stream"
 DIGITS = 20

@@ -12,10 +12,10 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from serving.bundle import Model
-from serving.http import Answer, Request
+from serving.http import LENGTH, Answer, Request
 from serving.problems import malformed
 from serving.rows import Row
-from serving.tensors import DATATYPES, LENGTH
+from serving.tensors import DATATYPES
 
 FEATURES = "features"
 """The tensor that has all columns."""

@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from select import PIPE_BUF
 
-from serving.http import JSON, Answer, Request
+from serving.http import JSON, LENGTH, Answer, Request
 from serving.log import LOGGER
 
 SECONDS = 0.25
@@ -149,12 +149,15 @@ class RequestLog:
             )
 
     def sample(self, request: Request, route: str, version: str, answer: Answer) -> None:
-        """Keep one of many requests with its answer, and all feedback; both are JSON, so neither is read again."""
+        """Keep one of many requests with its answer, and all feedback.
+
+        Both are JSON, so neither is read again; where one has tensors as bytes, as over gRPC, it is not kept.
+        """
         if self.samples is None or len(request.body) > SAMPLED_BODY:
             return
         if answer.reward is None and random.random() >= self.rate:  # noqa: S311  a sample, no secret
             return
-        if answer.content_type == JSON and request.headers.get(b"content-type", JSON).startswith(JSON):
+        if answer.content_type == JSON and LENGTH not in request.headers:
             bodies = (request.body.removeprefix(BOM_UTF8), answer.body)
             asked, said = (text.replace(b"\n", b" ").replace(b"\r", b" ") for text in bodies)
             shown = (self._time(), request.id.encode(), route.encode(), version.encode(), asked, said)

@@ -15,7 +15,6 @@ import numpy as np
 from serving.problems import malformed
 
 DIMENSIONS = 2
-LENGTH = b"inference-header-content-length"
 DATATYPES = {
     "BOOL": "?", "UINT8": "<u1", "UINT16": "<u2", "UINT32": "<u4", "UINT64": "<u8",
     "INT8": "<i1", "INT16": "<i2", "INT32": "<i4", "INT64": "<i8",

@@ -15,9 +15,9 @@ from serving.access import Access
 from serving.bundle import Model, load
 from serving.dispatch import find, refusal
 from serving.grpc_server import infer
-from serving.http import Answer, Request
+from serving.http import LENGTH, Answer, Request
 from serving.problems import Problem
-from serving.tensors import DATATYPES, LENGTH
+from serving.tensors import DATATYPES
 from tests.security.hostile import VALUES, bodies, encoded, messages
 from tests.serving_bundle import flower_bundle, heart_bundle
 

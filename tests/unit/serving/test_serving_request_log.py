@@ -12,8 +12,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from serving import open_inference_pb2 as pb
 from serving.app import App
 from serving.bundle import Model
 from serving.metrics import Metrics
@@ -22,6 +24,7 @@ from serving.request_log import WAITING, Lines, RequestLog
 from serving.traffic import TrafficTable
 from tests.serving_bundle import ROW
 from tests.unit.serving.conftest import Asker
+from tests.unit.serving.test_serving_grpc import called
 
 
 def lines_of(path: Path) -> list[Any]:
@@ -75,6 +78,29 @@ def test_a_byte_order_mark_does_not_break_the_line(ask: Asker, log: RequestLog, 
     assert ask(body=b"\xef\xbb\xbf" + json.dumps(ROW).encode()).status == 200
     log.close()
     assert [line["request"] for line in lines_of(tmp_path / "samples.jsonl")] == [ROW]
+
+
+def test_what_is_not_json_all_through_is_no_sample(ask: Asker, heart: Model, log: RequestLog, tmp_path: Path) -> None:
+    values = np.array(list(ROW.values()), dtype="<f8").tobytes()
+    tensor = {"name": "features", "datatype": "FP64", "shape": [1, 13], "parameters": {"binary_data_size": len(values)}}
+    head = json.dumps({"inputs": [tensor]}).encode()
+    length = {"inference-header-content-length": str(len(head))}
+    assert ask("/v2/models/heart_disease/infer", head + values, headers=length).status == 200
+    message = pb.ModelInferRequest(model_name="heart_disease", raw_input_contents=[values])
+    message.inputs.add(name="features", datatype="FP64", shape=[1, 13])
+    called(ask.app, "ModelInfer", message.SerializeToString())
+    log.close()
+    assert [line["status"] for line in lines_of(tmp_path / "requests.jsonl")] == [200, 200]
+    assert not (tmp_path / "samples.jsonl").exists()
+
+
+@pytest.mark.parametrize("kind", ["", "application/vnd.seldon+json", "Application/JSON"])
+def test_a_body_of_json_is_a_sample_whatever_it_is_called(
+    ask: Asker, log: RequestLog, tmp_path: Path, kind: str
+) -> None:
+    assert ask("/api/v1.0/feedback", {"reward": 1.0}, headers={"content-type": kind}).status == 200
+    log.close()
+    assert [line["request"] for line in lines_of(tmp_path / "samples.jsonl")] == [{"reward": 1.0}]
 
 
 def test_without_samples_no_input_is_kept(heart: Model, tmp_path: Path) -> None:
