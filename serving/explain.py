@@ -11,10 +11,11 @@ holds exactly. The baseline is the mean probability of the bundle's background r
 from __future__ import annotations
 
 import re
+from functools import partial
 from http import HTTPStatus
 from time import perf_counter
 from urllib.parse import parse_qs
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, proxy
 
 import msgspec
 import numpy as np
@@ -118,7 +119,8 @@ def _explainer(model: Model) -> Explainer:
         if not rows:
             detail = f"version {model.version} has no background rows to explain against"
             raise Problem(HTTPStatus.NOT_FOUND, "no-background", detail)
-        explainer = _explainers[model] = Explainer(model.infer, np.array(rows, dtype=np.float32))
+        infer = partial(Model.infer, proxy(model))  # `model.infer` holds its model, so no entry would ever go
+        explainer = _explainers[model] = Explainer(infer, np.array(rows, dtype=np.float32))
     return explainer
 
 

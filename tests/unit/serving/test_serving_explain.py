@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import itertools
 import json
+import weakref
 from math import factorial
 from typing import Any
 
@@ -170,6 +172,16 @@ def test_an_explanation_is_no_prediction_for_the_counters(heart: Model, tmp_path
     Asker(App(table, metrics))("/explain", ROW)
     assert metrics.snapshot()["tallies"] == []
     assert metrics.responses["/explain", 200] == 1
+
+
+def test_a_model_that_was_explained_goes_with_its_version(heart: Model, tmp_path: Any) -> None:
+    replaced = asker(dataclasses.replace(heart), tmp_path)
+    assert replaced("/explain", ROW).status == 200
+    assert replaced.app.table.routing is not None
+    gone = weakref.ref(replaced.app.table.routing.champion)
+    replaced.app.table.routing = None
+    gc.collect()
+    assert gone() is None
 
 
 def test_it_has_a_scope_of_its_own_and_never_holds_up_the_loop() -> None:
