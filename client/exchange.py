@@ -35,8 +35,13 @@ def connection(url: str, key: str | None, timeout: float, verify: ssl.SSLContext
         key: API key or token; None for the one in the environment, if there is any.
         timeout: Seconds for connecting, and for each part of an answer.
         verify: How certificates are checked.
+
+    Raises:
+        ValueError: No header takes the key.
     """
-    key = key if key is not None else os.environ.get(KEY, "")
+    key = (key if key is not None else os.environ.get(KEY, "")).strip()
+    if not (key.isascii() and key.isprintable()):  # httpx would say it, key and all, each time that it is sent
+        raise ValueError("the key has characters that no header takes; send it as it was given out")
     headers = {"content-type": "application/json", **({"authorization": f"Bearer {key}"} if key else {})}
     return {"base_url": url, "headers": headers, "timeout": timeout, "verify": verify}
 

@@ -16,12 +16,16 @@ def address(cluster: Cluster, target: Target, name: str) -> Address:
     """The public address of an endpoint, with a key to ask it.
 
     Raises:
-        ConfigError: The Secret has no key.
+        ConfigError: The Secret has no key, or one that no header takes.
         Unreachable: There is no such Secret.
     """
     key = _secret(cluster, target.keys_secret).get("key")
     if key is None:
         cause = f"Secret {target.keys_secret} in {target.namespace} has no `key` to ask endpoints with"
+        raise ConfigError(cause, "make platform-up")
+    key = key.strip()
+    if not (key.isascii() and key.isprintable()):  # http.client would say it, key and all, when it is sent
+        cause = f"the `key` of Secret {target.keys_secret} in {target.namespace} has characters that no header takes"
         raise ConfigError(cause, "make platform-up")
     return Address.of(target.endpoint_url(name), {"X-API-Key": key})
 
