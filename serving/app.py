@@ -18,7 +18,7 @@ from serving.body import Receive, read_body
 from serving.bundle import Model
 from serving.cors import cors_headers, preflight
 from serving.dispatch import LIVE, READ, check_type, find, refusal
-from serving.http import ADMIN, PROBLEM, Answer, Headers, Request, Response, Route, by_name
+from serving.http import ADMIN, PROBLEM, Answer, Headers, Request, Response, Reward, Route, by_name
 from serving.log import LOGGER
 from serving.metrics import CONTENT_TYPE, Metrics, exposition
 from serving.plan import Routing
@@ -191,18 +191,18 @@ class App:
             for shadow in routing.shadows:
                 self._shadow.copy(shadow, route, request, answer.predicted)
         elif answer.reward is not None:
-            self._rewarded(routing, route, request, answer)
+            self.log.sample(request, route.path, self._reward(routing, answer.reward), answer)
         answer.version, answer.headers = model.version, (*answer.headers, *model.headers)
         return answer
 
-    def _rewarded(self, routing: Routing, route: Route, request: Request, answer: Answer) -> None:
-        reward = answer.reward
+    def _reward(self, routing: Routing, reward: Reward) -> str:
+        """Count it for the version that it is for, and give that; nothing if it is not here any more."""
         for model in routing.models():
-            if reward and reward.version in ("", model.version):
+            if reward.version in ("", model.version):
                 tally = self.metrics.of(model)
                 tally.feedback, tally.reward = tally.feedback + 1, tally.reward + reward.value
-                self.log.sample(request, route.path, model.version, answer)
-                return
+                return model.version
+        return ""
 
     def _read(self, request: Request) -> Answer:
         """What tells of the server itself; anything else is refused."""

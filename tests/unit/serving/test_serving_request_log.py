@@ -103,6 +103,20 @@ def test_a_body_of_json_is_a_sample_whatever_it_is_called(
     assert [line["request"] for line in lines_of(tmp_path / "samples.jsonl")] == [{"reward": 1.0}]
 
 
+def test_feedback_is_kept_when_its_version_is_gone(heart: Model, log: RequestLog, tmp_path: Path) -> None:
+    log.rate = 0.0
+    table = TrafficTable(tmp_path)
+    table.routing = Routing(heart)
+    ask = Asker(App(table, Metrics(), log=log))
+    said = [{"reward": 1.0, "response": {"meta": {"tags": {"version": version}}}} for version in ("7", '6"', "")]
+    for each in said:
+        assert ask("/api/v1.0/feedback", each).status == 200
+    log.close()
+    found = lines_of(tmp_path / "samples.jsonl")
+    assert [(line["version"], line["request"]) for line in found] == list(zip(("7", "", "7"), said, strict=True))
+    assert ask.app.metrics.of(heart).feedback == 2
+
+
 def test_without_samples_no_input_is_kept(heart: Model, tmp_path: Path) -> None:
     table = TrafficTable(tmp_path)
     table.routing = Routing(heart)
