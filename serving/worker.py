@@ -177,13 +177,17 @@ class Worker:
     async def _publish(self) -> None:
         while True:
             with suppress(OSError):
-                counters.publish(self.folder, self.metrics.snapshot())
+                self._count()
             await asyncio.sleep(1)
+
+    def _count(self) -> None:
+        self.metrics.lost = self.log.lost
+        counters.publish(self.folder, self.metrics.snapshot())
 
     def _siblings(self) -> list[Mapping[str, Any]]:
         """What the other workers counted; ours is written first, so that none of them tells less after us."""
         try:
-            counters.publish(self.folder, self.metrics.snapshot())
+            self._count()
             return counters.others(self.folder)
         except OSError as error:
             LOGGER.error("the counters of other workers can not be read: %s", error)

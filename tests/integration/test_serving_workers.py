@@ -52,6 +52,20 @@ def test_a_killed_worker_takes_no_count_with_it(pair: Served) -> None:
     assert told == {asked}
 
 
+def test_whichever_is_asked_tells_what_all_lost_of_the_log(tmp_path: Path) -> None:
+    (tmp_path / "endpoint" / "samples.jsonl").mkdir(parents=True)  # which takes no line
+    with served(tmp_path / "endpoint", "--sample-rate", "1", workers=2) as server:
+        asked = 30
+        assert [ask(server) for _ in range(asked)] == [200] * asked
+
+        def published() -> int:
+            files = (server.folder / "workers").glob("*.counters")
+            return sum(json.loads(path.read_bytes())["lost"] for path in files)
+
+        until(lambda: published() == asked)
+        assert f"\nrequest_log_lost_total {asked}\n" in server.ask("/metrics").body.decode()
+
+
 def test_what_waits_to_be_accepted_survives_all_workers(pair: Served) -> None:
     before = pair.workers()
     for worker in before:
