@@ -47,6 +47,12 @@ STATUSES = {
     HTTPStatus.INTERNAL_SERVER_ERROR: Status.INTERNAL,
 }
 """What is not here is an invalid argument."""
+UNREAD = {
+    Status.RESOURCE_EXHAUSTED: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    Status.DEADLINE_EXCEEDED: HTTPStatus.REQUEST_TIMEOUT,
+    Status.UNIMPLEMENTED: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+}
+"""As what a message that can not be read is counted; any other is a bad request."""
 TOLD = ("x-request-id", "x-model-name", "x-model-version", "ratelimit", "ratelimit-policy", "retry-after")
 
 
@@ -124,21 +130,28 @@ class Service:
         """A call that a model answers."""
 
         async def call(stream: Stream[bytes, bytes]) -> None:
-            body = await receive(stream, self.app.max_body)
             given = {name.lower().encode(): str(value).encode() for name, value in (stream.metadata or {}).items()}
-            request = Request(body, "", given, method="POST", path=route.path)
+            request = Request(b"", "", given, method="POST", path=route.path)
             peer = stream.peer.addr()
             request.client = peer[0] if peer else ""
-            try:
+            unread: list[Status] = []
+
+            async def message() -> dict[str, Any]:
+                try:
+                    body = await receive(stream, self.app.max_body)
+                except GRPCError as error:
+                    unread.append(error.status)
+                    status = UNREAD.get(error.status, HTTPStatus.BAD_REQUEST)
+                    raise Problem(status, "unread-message", error.message or "") from None
                 request.parameters = _addressed(_parse(kind, body))
-            except Problem as problem:
-                raise GRPCError(Status.INVALID_ARGUMENT, problem.detail) from None
-            response = await self.app.respond(request, route=route)
+                return {"type": "http.request", "body": body}
+
+            response = await self.app.respond(request, message, route)  # read once the caller is let in
             if response is None:
                 return
             told = {name.decode(): value.decode() for name, value in response.headers if name.decode() in TOLD}
             if response.status != HTTPStatus.OK:
-                status = STATUSES.get(HTTPStatus(response.status), Status.INVALID_ARGUMENT)
+                status = unread[0] if unread else STATUSES.get(HTTPStatus(response.status), Status.INVALID_ARGUMENT)
                 detail = json.loads(response.body)["detail"]
                 await stream.send_trailing_metadata(status=status, status_message=detail, metadata=told)
                 return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import struct
 import zlib
 from collections.abc import Awaitable, Callable
@@ -18,21 +19,25 @@ from grpclib.exceptions import GRPCError
 from grpclib.testing import ChannelFor
 
 from serving import open_inference_pb2 as pb
+from serving.access import Access
 from serving.app import App
 from serving.bundle import Model
 from serving.grpc_server import SERVICE, Raw, Service
+from serving.keys import KeyRing, write_keys
+from serving.limits import Policy
 from serving.metrics import Metrics
 from serving.plan import Routing
+from serving.request_log import Lines, RequestLog
 from serving.traffic import TrafficTable
 from tests.serving_bundle import ROW
 
 MAX_BODY = 20_000
 
 
-def app(model: Model | None, folder: Path) -> App:
+def app(model: Model | None, folder: Path, **more: Any) -> App:
     table = TrafficTable(folder)
     table.routing = Routing(model) if model else None
-    return App(table, Metrics(), max_body=MAX_BODY)
+    return App(table, Metrics(), max_body=MAX_BODY, **more)
 
 
 def over(application: App, ask: Callable[[Channel], Awaitable[Any]]) -> Any:
@@ -193,7 +198,33 @@ def test_a_compressed_message(heart: Model, tmp_path: Path, pack: Callable[[byte
     ],
 )
 def test_a_frame_that_is_refused(heart: Model, tmp_path: Path, sent: bytes, status: Status, said: str) -> None:
+    application = app(heart, tmp_path)
     with pytest.raises(GRPCError) as error:
-        framed(app(heart, tmp_path), sent)
+        framed(application, sent)
     assert error.value.status is status
     assert said in (error.value.message or "")
+    counted = {
+        Status.UNIMPLEMENTED: 415, Status.RESOURCE_EXHAUSTED: 413, Status.INVALID_ARGUMENT: 400,
+    }  # fmt: skip
+    assert application.metrics.responses == {(f"{SERVICE}/ModelInfer", counted[status]): 1}
+
+
+@pytest.mark.parametrize(
+    "sent", [frame(b"\xff\xff", compressed=False), frame(b"x" * 30), frame(b"", length=MAX_BODY + 1)]
+)
+def test_who_may_not_ask_is_told_so_whatever_comes_behind(heart: Model, tmp_path: Path, sent: bytes) -> None:
+    write_keys(tmp_path / "keys.json", [])
+    log = RequestLog(Lines(tmp_path / "requests.jsonl", 10_000, 3))
+    policy = Policy("address", rate=0.001, burst=1)
+    guarded = app(heart, tmp_path, access=Access(KeyRing(tmp_path / "keys.json"), by_address=policy), log=log)
+    statuses = []
+    for _ in range(2):
+        with pytest.raises(GRPCError) as error:
+            framed(guarded, sent)
+        statuses.append(error.value.status)
+    assert statuses == [Status.UNAUTHENTICATED, Status.RESOURCE_EXHAUSTED]
+    log.close()
+    lines = [json.loads(line) for line in (tmp_path / "requests.jsonl").read_text().splitlines()]
+    assert [(line["route"], line["status"]) for line in lines] == [
+        (f"{SERVICE}/ModelInfer", 401), (f"{SERVICE}/ModelInfer", 429),
+    ]  # fmt: skip
