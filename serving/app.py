@@ -155,7 +155,7 @@ class App:
         return f"{self._prefix}-{next(self._numbers):x}"  # as unique as a uuid, cheaper
 
     async def answer(self, route: Route, request: Request) -> Answer:
-        """What the version that the traffic plan chooses says; a challenger's failure is answered by the champion.
+        """What the version that the traffic plan chooses says; what a challenger fails the champion answers.
 
         Raises:
             Problem: The request does not fit, no model serves, or the path names another.
@@ -163,23 +163,28 @@ class App:
         routing = self.table.routing
         if routing is None:
             raise _no_model(self.table.error)
-        model = routing.champion
-        if request.parameters and (named := _named(routing, request.parameters)):
-            model = named
-        elif routing.challengers:
-            model = routing.choose(request.headers, request.id)
+        named = routing.named(request.parameters) if request.parameters else None
+        model = named or (routing.choose(request.headers, request.id) if routing.challengers else routing.champion)
         started = perf_counter()
         try:
             answer = await _call(route, model, request)
         except Problem as problem:
             problem.headers = (*problem.headers, *model.headers)
-            raise
+            if model is named or model is routing.champion:
+                raise
+            challenger, seconds = model, perf_counter() - started
+            model, started = routing.champion, perf_counter()
+            try:
+                answer = await _call(route, model, request)
+            except Problem:  # it is the request that is wrong
+                raise problem from None
+            LOGGER.error("version %s refuses request %s, which the champion answers", challenger.version, request.id)
+            self._failed(challenger, seconds)
         except Exception:
             if model is routing.champion:
                 raise
             LOGGER.exception("version %s failed at request %s; the champion answers", model.version, request.id)
-            self.metrics.of(model).failed += 1
-            self.table.answered(model, perf_counter() - started, failed=True)
+            self._failed(model, perf_counter() - started)
             model, started = routing.champion, perf_counter()
             answer = await _call(route, model, request)
         if answer.predicted:
@@ -194,6 +199,10 @@ class App:
             self.log.sample(request, route.path, self._reward(routing, answer.reward), answer)
         answer.version, answer.headers = model.version, (*answer.headers, *model.headers)
         return answer
+
+    def _failed(self, challenger: Model, seconds: float) -> None:
+        self.metrics.of(challenger).failed += 1
+        self.table.answered(challenger, seconds, failed=True)
 
     def _reward(self, routing: Routing, reward: Reward) -> str:
         """Count it for the version that it is for, and give that; nothing if it is not here any more."""
@@ -229,20 +238,6 @@ async def _call(route: Route, model: Model, request: Request) -> Answer:
     if len(request.body) <= INLINE_BODY and not route.threaded:
         return route.handler(model, request)
     return await asyncio.to_thread(route.handler, model, request)
-
-
-def _named(routing: Routing, parameters: Mapping[str, str]) -> Model | None:
-    """The version that the path names; None if it leaves that to the traffic plan."""
-    version = parameters.get("version")
-    if parameters.get("model", routing.champion.name) == routing.champion.name:
-        if version is None:
-            return None
-        for model in routing.models():
-            if model.version == version:
-                return model
-    serving = ", ".join(f"{model.name} version {model.version}" for model in routing.models())
-    detail = f"{serving} is here, not {' version '.join(parameters.values())[:100]}"
-    raise Problem(HTTPStatus.NOT_FOUND, "no-such-model", detail)
 
 
 def _no_model(reason: str) -> Problem:

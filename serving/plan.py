@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import msgspec
 from serving.bundle import Model
 from serving.guard import Bounds, Watch
 from serving.manifest import BundleRefused
+from serving.problems import Problem
 
 MODES = ("replace", "blue-green", "canary", "ab", "shadow")
 SHARED = ("canary", "ab")
@@ -43,6 +45,23 @@ class Routing:
             if draw < bound:
                 return model
         return self.champion
+
+    def named(self, parameters: Mapping[str, str]) -> Model | None:
+        """The version that a path names by its parts; None if it leaves that to the plan.
+
+        Raises:
+            Problem: It names another model, or a version that is not in the plan.
+        """
+        version = parameters.get("version")
+        if parameters.get("model", self.champion.name) == self.champion.name:
+            if version is None:
+                return None
+            for model in self.models():
+                if model.version == version:
+                    return model
+        serving = ", ".join(f"{model.name} version {model.version}" for model in self.models())
+        detail = f"{serving} is here, not {' version '.join(parameters.values())[:100]}"
+        raise Problem(HTTPStatus.NOT_FOUND, "no-such-model", detail)
 
     def models(self) -> list[Model]:
         """Every version in it, the champion first."""

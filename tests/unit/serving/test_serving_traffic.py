@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from serving.app import App
 from serving.bundle import Model
 from serving.http import Request
 from serving.metrics import Metrics
+from serving.rows import RowReader
 from serving.traffic import TrafficTable
 from tests.serving_bundle import ROW, heart_bundle
 from tests.unit.serving.conftest import Asker
@@ -51,6 +53,12 @@ class Endpoint:
         """Let its session fail, as a graph does that meets an input it can not take."""
         (model,) = [model for model in self.models() if model.version == version]
         object.__setattr__(model, "one", None)
+
+    def narrow_version(self, version: str) -> None:
+        """Let its contract end below the age of `ROW`."""
+        (model,) = [model for model in self.models() if model.version == version]
+        columns = [replace(column, maximum=60.0) if column.name == "age" else column for column in model.rows.columns]
+        object.__setattr__(model, "rows", RowReader(columns))
 
     def models(self) -> list[Model]:
         assert self.table.routing is not None
@@ -138,6 +146,37 @@ def test_a_challenger_that_fails_too_often_is_withdrawn_everywhere(endpoint: End
 
     endpoint.plan("canary", {"v1": 50, "v2": 50}, guard=GUARD)  # a new plan is a new chance
     assert endpoint.table.withdrawn == {}
+
+
+def test_what_a_challenger_refuses_and_the_champion_takes_counts_as_failed(endpoint: Endpoint) -> None:
+    endpoint.plan("canary", {"v1": 50, "v2": 50}, guard=GUARD)
+    endpoint.narrow_version("v2")
+    assert endpoint.versions(60) == {"v1": 60}
+    assert endpoint.table.withdrawn == {"v2": "5 of 5 requests failed, at most 10.0% may"}
+    assert endpoint.metrics.of(endpoint.models()[0]).failed == 0
+    assert endpoint.metrics.of(endpoint.models()[0]).predicted == [60, 0]
+
+
+def test_what_the_champion_refuses_too_is_no_failure(endpoint: Endpoint) -> None:
+    endpoint.plan("canary", {"v1": 50, "v2": 50}, guard=GUARD)
+    endpoint.narrow_version("v2")
+    refused = [endpoint.ask(body={**ROW, "age": 200}) for _ in range(40)]
+    assert {response.status for response in refused} == {422}
+    assert {response.headers["x-model-version"] for response in refused} == {"v1", "v2"}
+    assert endpoint.table.withdrawn == {}
+    assert [endpoint.metrics.of(model).failed for model in endpoint.models()] == [0, 0]
+
+
+def test_who_asks_for_a_version_is_told_what_that_one_refuses(endpoint: Endpoint) -> None:
+    endpoint.plan("canary", {"v1": 50, "v2": 50})
+    endpoint.narrow_version("v2")
+    tensor = {"name": "features", "shape": [1, len(ROW)], "datatype": "FP64", "data": list(ROW.values())}
+    found = {
+        version: endpoint.ask(f"/v2/models/heart_disease/versions/{version}/infer", {"inputs": [tensor]})
+        for version in ("v1", "v2")
+    }
+    assert {version: response.status for version, response in found.items()} == {"v1": 200, "v2": 422}
+    assert found["v2"].headers["x-model-version"] == "v2"
 
 
 def test_a_challenger_that_is_too_slow_is_withdrawn(endpoint: Endpoint) -> None:
