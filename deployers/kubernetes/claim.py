@@ -67,15 +67,15 @@ def _take(cluster: Cluster, name: str, holder: str, doing: str) -> None:
                 cluster.create({**new, "spec": _spec(holder)})
                 return
             spec = there["spec"]
-            if not spec.get("holderIdentity") or (_left(spec) <= 0 and time.monotonic() - began > 2 * RENEW):
+            seen = (spec.get("holderIdentity"), spec.get("renewTime"))
+            if first not in (None, seen):
+                raise Refused(f"can not {doing}: {seen[0]} is at it", "python run.py status, when that is done")
+            if not seen[0] or (first and _left(spec) <= 0 and time.monotonic() - began > 2 * RENEW):
                 cluster.replace({**there, "spec": _spec(holder)})
                 return
         except Conflict:
             cause = f"can not {doing}: another process began at the same moment"
             raise Refused(cause, "python run.py status, when that is done") from None
-        seen = (spec["holderIdentity"], spec["renewTime"])
-        if first not in (None, seen):
-            raise Refused(f"can not {doing}: {seen[0]} is at it", "python run.py status, when that is done")
         first = seen
         time.sleep(POLL)
 
