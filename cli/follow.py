@@ -7,6 +7,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC
 from typing import TYPE_CHECKING
 
@@ -97,12 +98,13 @@ def _refuse_stuck(run: PipelineRunResponse) -> None:
     """
     if (pod := stuck(str(run.id))) is None:
         return
-    _stop(run)
+    with suppress(Unreachable):  # why it can not begin is worth more than that it was not stopped
+        _stop(run)
     raise Unreachable(pod.cause, pod.next_step)
 
 
 def _stop(run: PipelineRunResponse) -> None:
-    """Stop a run, also one that ZenML does not stop since its first pod has yet to say that it began.
+    """Stop a run that has not ended.
 
     Raises:
         Unreachable: It goes on.
@@ -110,13 +112,13 @@ def _stop(run: PipelineRunResponse) -> None:
     from zenml.utils.run_utils import stop_run
 
     try:
-        stop_run(run)
-    except Exception as error:  # noqa: BLE001  ZenML and the cluster's client have many, and the run goes on after each
-        if run.orchestrator_run_id is None:
+        if run.orchestrator_run_id is None:  # ZenML stops none of which no pod has yet said that it began
             withdraw(str(run.id), str(run.snapshot.id) if run.snapshot else "")
-        elif not run.status.is_finished:
-            cause = f"run {run.name} could not be stopped and goes on: {reason(error)}"
-            raise Unreachable(cause, f"zenml pipeline runs stop {run.id}") from None
+        elif run.status.value != "stopping" and not run.status.is_finished:
+            stop_run(run)
+    except Exception as error:  # noqa: BLE001  ZenML and the cluster's client have many, and the run goes on after each
+        cause = f"run {run.name} could not be stopped and goes on: {getattr(error, 'cause', None) or reason(error)}"
+        raise Unreachable(cause, f"kubectl delete jobs --all-namespaces --selector run_id={run.id}") from None
 
 
 def _works(step: StepRunResponse, said: set[tuple[str, str]]) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -58,15 +57,17 @@ def withdraw(run: str, snapshot: str) -> None:
     Args:
         run: Its id.
         snapshot: Id of what it runs, which names the Secret.
+
+    Raises:
+        Failure: The cluster does not answer, or does not let us.
     """
     if (where := where_steps_run()) is None:
         return
     context, namespace, _ = where
     jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs?labelSelector={quote(f'run_id={run},!step_name')}"
-    with suppress(Failure):  # its own deadline ends it too
-        api = connect(context)
-        ask(api, context, "DELETE", f"{jobs}&propagationPolicy=Background")
-        ask(api, context, "DELETE", f"/api/v1/namespaces/{namespace}/secrets/zenml-token-{snapshot}")
+    api = connect(context)
+    ask(api, context, "DELETE", f"{jobs}&propagationPolicy=Background")
+    ask(api, context, "DELETE", f"/api/v1/namespaces/{namespace}/secrets/zenml-token-{snapshot}")
 
 
 def at_work(run: str) -> bool:

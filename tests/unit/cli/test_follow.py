@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from cli import follow
+from project.errors import Unreachable
+from stacks.probes import Failure
 from stacks.step_pods import Ended
 
 LOGS = [
@@ -47,3 +49,38 @@ def test_a_step_whose_pod_ended_before_it_could_tell_is_named(status: str, monke
     steps = [step("load_rows", "cached"), step("score_forest", "stopped"), step("package_model", status)]
     said = follow._failure(run, steps)
     assert (said.cause, said.next_step) == (f"step package_model: {killed.cause}", "raise it")
+
+
+@pytest.mark.parametrize(
+    ("begun", "status", "asked"),
+    [
+        pytest.param(None, "initializing", ["withdraw"], id="before its first pod"),
+        pytest.param("pod", "running", ["stop"], id="at work"),
+        pytest.param("pod", "stopping", [], id="stopped by another"),
+        pytest.param("pod", "completed", [], id="at its end"),
+    ],
+)
+def test_a_run_that_is_not_stopped_is_not_said_to_be(
+    begun: str | None, status: str, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a cluster does is in `tests/cluster/test_faults.py`; here it does not answer."""
+    tried = []
+
+    def silent(what: str) -> Any:
+        def ask(*_: object) -> None:
+            tried.append(what)
+            raise Failure("the cluster does not answer", "kubectl get --raw /readyz")
+
+        return ask
+
+    monkeypatch.setattr(follow, "withdraw", silent("withdraw"))
+    monkeypatch.setattr("zenml.utils.run_utils.stop_run", silent("stop"))
+    state = SimpleNamespace(value=status, is_finished=status == "completed")
+    run: Any = SimpleNamespace(id="1", name="training", orchestrator_run_id=begun, snapshot=None, status=state)
+    if asked:
+        with pytest.raises(Unreachable) as said:
+            follow._stop(run)
+        assert said.value.cause == "run training could not be stopped and goes on: the cluster does not answer"
+    else:
+        follow._stop(run)
+    assert tried == asked
