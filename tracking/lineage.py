@@ -55,7 +55,12 @@ def lineage(model: str, version: str) -> Lineage:
     client, found = Client(), _version(model, version)
     bundle = bundle_of(found)
     metrics = bundle.json("metrics.json")
-    run = client.get_pipeline_run(bundle.provenance["zenml_run"])
+    made_by = bundle.provenance["zenml_run"]
+    try:
+        run = client.get_pipeline_run(made_by)
+        name, parameters = str(run.name), run.config.parameters or {}
+    except KeyError:  # somebody deleted it; the bundle knows the rest
+        name, parameters = made_by, {}
     return Lineage(
         model=model,
         version=str(found.name),
@@ -65,12 +70,12 @@ def lineage(model: str, version: str) -> Lineage:
         commit=bundle.provenance["commit"],
         data_sha256=bundle.data_sha256,
         data_md5=bundle.provenance.get("data_md5", ""),
-        files=dict(run.config.parameters["fingerprints"]) if run.config.parameters else {},
+        files=dict(parameters.get("fingerprints", {})),
         candidate=metrics["candidate"],
         parameters=metrics["parameters"],
-        gates=verdicts_of(str(found.run_metadata.get(JUDGED_TAG, run.id))),  # older versions: the run that made it
+        gates=verdicts_of(str(found.run_metadata.get(JUDGED_TAG, made_by))),  # older versions: the run that made it
         libraries=dict(bundle.libraries),
-        zenml_run=run.name,
+        zenml_run=name,
         mlflow_run=str(found.run_metadata["mlflow_run"]),
     )
 
