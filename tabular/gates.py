@@ -126,9 +126,9 @@ def not_worse_than_champion(challenger: Floats, champion: Champion | None, rule:
     if champion.learnt.any():
         rest = difference[~champion.learnt]
         if len(rest) < FEWEST:
-            among = f"; it learnt from all but {len(rest)} of these {len(difference)} rows, too few to compare on alone"
+            among = f"; it learnt from the like of all but {len(rest)} of {len(difference)} rows, too few to compare on"
         else:
-            among = f", on the {len(rest)} of {len(difference)} rows that it did not learn from"
+            among = f", on the {len(rest)} of {len(difference)} rows whose like it did not learn from"
             difference = rest
     low = float(np.quantile(bootstrap_means([difference], rule.resamples, seed), 1 - rule.confidence))
     against = f"log loss {difference.mean():+.4f} against the champion, at {rule.confidence:.0%} at least {low:+.4f}"

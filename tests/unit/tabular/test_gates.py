@@ -150,9 +150,9 @@ def test_the_lower_bound_is_the_bootstrap_s() -> None:
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        pytest.param(30, ", on the 30 of 60 rows that it did not learn from", id="enough"),
-        pytest.param(29, "; it learnt from all but 29 of these 60 rows, too few to compare on alone", id="too few"),
-        pytest.param(0, "; it learnt from all but 0 of these 60 rows, too few to compare on alone", id="none"),
+        pytest.param(30, ", on the 30 of 60 rows whose like it did not learn from", id="enough"),
+        pytest.param(29, "; it learnt from the like of all but 29 of 60 rows, too few to compare on", id="too few"),
+        pytest.param(0, "; it learnt from the like of all but 0 of 60 rows, too few to compare on", id="none"),
     ],
 )
 def test_rows_that_the_champion_learnt_from_are_left_out(rows: int, words: str) -> None:
