@@ -76,6 +76,7 @@ def test_any_user_may_unpack_code_where_zenml_does(steps_image: str) -> None:
 def test_the_bodies_of_the_steps_make_the_reference_bundle_in_it(steps_image: str) -> None:
     """Without a store: what ZenML and MLflow do between the steps is tried on a cluster."""
     tree = ["--volume", f"{ROOT}:/tree:ro", "--workdir", "/tree", "--env", "PYTHONPATH=/tree"]
+    tree += ["--env", "ZENML_CUSTOM_SOURCE_ROOT=/tree"]  # where it looks for materializers; else beside the main file
     command = [*CONTAINED, "--user", any_user(), *tree, steps_image, "python", "-c", BODIES]
     digest = docker("run", "--rm", *command, seconds=BUILD).splitlines()[-1]
     assert digest == json.loads((BUNDLE / "manifest.json").read_bytes())["digest"]
