@@ -117,7 +117,7 @@ def _take_back(deployer: Deployer, name: str, version: str, why: str) -> None:
         Unreachable: It can not be told to, and the version may keep its share.
     """
     try:
-        if version in [each.version for each in deployer.status(name).endpoint.beside]:
+        if name in deployer.endpoints() and version in [v.version for v in deployer.status(name).endpoint.beside]:
             deployer.rollback(name)
     except ProjectError as failed:
         cause = f"{name} {version}: {why}; and it could not be taken back: {failed.cause}"
@@ -156,7 +156,10 @@ def _watch(deployer: Deployer, name: str, version: str, plan: TrafficPlan, secon
     answered = time.monotonic()
     until = answered + seconds
     while True:
-        status, now = deployer.status(name), time.monotonic()
+        now, status = (
+            time.monotonic(),
+            deployer.status(name),
+        )  # the time before it: an answer that comes late is none yet
         if version in status.breaches:
             raise _Broke(status.breaches[version], "python run.py status")
         if version not in [each.version for each in status.endpoint.beside]:

@@ -118,8 +118,9 @@ class ClusterDeployer:
     def down(self, name: str) -> bool:
         """See `Deployer.down`; returns once the last pod is gone. Bundles stay in their store."""
         self._named(name)
-        with claimed(self.cluster, name, f"take {name} down"):
+        with claimed(self.cluster, name, f"take {name} down") as held:
             there = self._remove(name)
+            held()
             there = endpoint_record.forget(self.cluster, name) or there
             until = time.monotonic() + LEAVING
             while self.cluster.list("Pod", {ENDPOINT: dashed(name)}):
@@ -154,8 +155,7 @@ class ClusterDeployer:
         # Of what somebody deleted by hand the record does not know, and no gateway follows a route to it.
         before = {each: share for each, share in recorded.items() if self.cluster.get("Service", workload(name, each))}
         made = [version for version in wanted if known is not None or version not in before]
-        store = self.store()
-        found = {version: (known or {}).get(version.digest) or store.get(version.digest) for version in made}
+        found = {version: (known or {}).get(version.digest) or self.store().get(version.digest) for version in made}
         switch = Switch(self.cluster, self.target, name, credentials.address(self.cluster, self.target, name), held)
         try:
             self.cluster.apply(manifests.network_policy(self.target, endpoint_called(name)))

@@ -81,6 +81,7 @@ class Switch:
 
     def point(self, champion: Version) -> None:
         """Let the endpoint's own Service, for callers inside the cluster, lead to the champion."""
+        self.held()
         self.cluster.apply(stable_service(self.name, champion))
 
     def _until(self, address: Address, versions: Collection[str], times: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -50,6 +52,31 @@ def test_pods_that_do_not_tell_leave_their_version_unjudged(
 ) -> None:
     cluster: Any = Pods(said)
     assert judging.judged(cluster, RECORD) == ({}, requests, unjudged)
+
+
+def test_from_a_pod_others_are_asked_at_their_own_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Inside(Pods):
+        inside = True
+
+        def list(self, kind: str, labels: object) -> list[Any]:
+            (pod,) = super().list(kind, labels)
+            return [{**pod, "status": {**pod["status"], "podIP": "127.0.0.1"}}]
+
+    class Metrics(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/metrics" else 404)
+            self.end_headers()
+            self.wfile.write(b'prediction_duration_seconds_count{model="pets"} 7')
+
+    cluster: Any = Inside(Unreachable("a policy keeps the API server out", ""))
+    with HTTPServer(("127.0.0.1", 0), Metrics) as server:
+        monkeypatch.setattr(judging, "PORT", server.server_port)
+        Thread(target=server.serve_forever, daemon=True).start()
+        assert judging.judged(cluster, RECORD) == ({}, {"v2": 7}, "")
+        server.shutdown()
+    breaches, requests, unjudged = judging.judged(cluster, RECORD)
+    assert (breaches, requests) == ({}, {})
+    assert "/metrics does not answer" in unjudged
 
 
 def test_the_champion_is_counted_from_where_the_challenger_came_through_all_steps() -> None:

@@ -177,6 +177,26 @@ def test_what_is_not_taken_back_is_not_said_to_be(tmp_path: Path) -> None:
     assert said.value.cause == f"heart_disease v2: {reason}"
 
 
+class Gone(Watched):
+    """Somebody takes the endpoint down while its rollout is watched."""
+
+    def endpoints(self) -> list[str]:
+        return [] if self.plans else [NAME]
+
+    def status(self, name: str) -> Status:
+        if self.plans:
+            raise Unreachable("there is no endpoint", "python run.py deploy")
+        return super().status(name)
+
+
+def test_of_an_endpoint_that_was_taken_down_nothing_is_taken_back(tmp_path: Path) -> None:
+    heart_bundle(tmp_path)
+    deployer: Any = Gone([("v2", True)])
+    with pytest.raises(Unreachable) as said:
+        roll_out(deployer, tmp_path, "v2", CANARY)
+    assert (said.value.cause, deployer.undone) == ("there is no endpoint", [])
+
+
 class Stopped(Exception):
     """As ZenML's handler raises it in the pod of a run that is stopped."""
 
