@@ -40,7 +40,7 @@ def explained(error: BaseException) -> ProjectError:
         if isinstance(cause, FileNotFoundError):
             gone = f"a file of an earlier run is gone: {cause.filename or _line(str(cause))}"
             return ProjectError(gone, "restore it, or python run.py --no-cache")
-        known = _of_a_store(str(cause))
+        known = of_a_store(str(cause))
         if known:
             return known
     return ProjectError(
@@ -48,7 +48,7 @@ def explained(error: BaseException) -> ProjectError:
     )
 
 
-def _of_a_store(text: str) -> ProjectError | None:
+def of_a_store(text: str) -> ProjectError | None:
     """What SQLite, MLflow's server and S3's client say, in plain words."""
     if "You are not authenticated" in text:
         return Unreachable("MLflow refuses the user or password of the stack", "python run.py stack doctor")

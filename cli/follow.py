@@ -11,6 +11,7 @@ from contextlib import suppress
 from datetime import UTC
 from typing import TYPE_CHECKING
 
+from cli.failures import of_a_store
 from cli.progress import COLOUR, FOLDS
 from deployers.traffic import Mode
 from project import errors
@@ -170,10 +171,17 @@ def _failure(run: PipelineRunResponse, steps: Sequence[StepRunResponse]) -> Proj
         pod = ended(str(run.id), step.name, run.created.replace(tzinfo=UTC))
         if pod is None:
             return ProjectError(f"step {step.name} ended without a word: its pod was killed or never started", logs)
-        return ProjectError(f"step {step.name}: {pod.cause}", pod.next_step)
+        return _said(step, pod.cause, pod.next_step)
     cause, _, next_step = told.message.partition(NEXT)
     name = (told.source or "").rpartition(".")[2]
     ours = getattr(errors, name, None)
     if next_step and isinstance(ours, type) and issubclass(ours, ProjectError):
         return ours(cause, next_step)
-    return ProjectError(f"step {step.name}: {name}: {' '.join(told.message.split())[:300]}", logs)
+    return _said(step, f"{name}: {' '.join(told.message.split())[:300]}", logs)
+
+
+def _said(step: StepRunResponse, words: str, then: str) -> ProjectError:
+    """A step's error by what a library or its pod said: of a store that did not answer as of one that we ask."""
+    if known := of_a_store(words):
+        return type(known)(f"step {step.name}: {known.cause}", known.next_step)
+    return ProjectError(f"step {step.name}: {words}", then)

@@ -51,6 +51,21 @@ def test_a_step_whose_pod_ended_before_it_could_tell_is_named(status: str, monke
     assert (said.cause, said.next_step) == (f"step package_model: {killed.cause}", "raise it")
 
 
+def test_a_store_that_left_a_step_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = (
+        'EndpointConnectionError: Could not connect to the endpoint URL: "http://10.250.0.1:30707/tabular?list-type=2"'
+    )
+    gone = Ended(f"its pod failed before it began: {words}", "the same command again")
+    monkeypatch.setattr(follow, "ended", lambda _run, _name, _since: gone)
+    failed: Any = SimpleNamespace(name="second", status=SimpleNamespace(value="failed"), exception_info=None)
+    run: Any = SimpleNamespace(id="1", name="training", created=datetime.now(UTC))
+    for told in (None, SimpleNamespace(message=words, source="botocore.exceptions.EndpointConnectionError")):
+        failed.exception_info = told
+        said = follow._failure(run, [failed])
+        assert isinstance(said, Unreachable)
+        assert said.cause == "step second: the artifact store at http://10.250.0.1:30707 does not answer"
+
+
 @pytest.mark.parametrize(
     ("begun", "status", "asked"),
     [
