@@ -55,16 +55,16 @@ class Predictors:
             time.sleep(POLL)
 
     def _removed(self, of: str) -> bool:
-        """Whether a predictor's Deployment and Service are gone; a Deployment that is going goes at once.
+        """Whether a predictor's Deployment and Service are gone; both go at once when the operator has begun.
 
-        The operator deletes it in the foreground, and the Service once it is gone: that takes until the last pod has
-        drained, and the pods drain just as well without a Deployment.
+        It deletes the Deployment in the foreground, until the last pod has drained, and the Service at some later look,
+        at times after `FOLLOWING`. Pods drain as well without a Deployment, and no route names the Service any more.
         """
         there = self.cluster.list("Deployment", {WORKLOAD: of})
         for each in there:
             if "deletionTimestamp" in each["metadata"]:
                 self.cluster.delete("Deployment", each["metadata"]["name"])
-        return not there and self.cluster.get("Service", of) is None
+        return not there and not self.cluster.delete("Service", of)
 
     def _there(self, name: str) -> dict[str, Manifest]:
         """The predictors as they are: what is not new must not change, or its pods would start anew."""
