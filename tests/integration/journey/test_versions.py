@@ -43,6 +43,7 @@ def test_another_share_of_rows_to_test_on_is_another_model(project: Project, jou
     assert (metrics["training_rows"], metrics["test"]["rows"]) == (212, 91)
 
 
+@pytest.mark.slow
 def test_the_hash_of_the_data_is_that_of_the_rows_it_was_made_of(project: Project) -> None:
     file = project.root / VA
     project.edit(CONTRACT, f"    sha256: {sha256(file.read_bytes())}\n", "")  # so that it may change
@@ -54,6 +55,7 @@ def test_the_hash_of_the_data_is_that_of_the_rows_it_was_made_of(project: Projec
     assert rows == [200, 199]
 
 
+@pytest.mark.slow
 def test_a_model_that_passed_when_judged_again_has_the_verdicts_of_that_run(project: Project) -> None:
     project.edit(TRAINING, "false_negative: 2", "false_negative: 3")  # another threshold, the same probabilities
     refused(project)
