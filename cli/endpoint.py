@@ -18,12 +18,12 @@ from typing import Any
 
 import click
 
+from cli.options import DATASET
 from cli.output import emit, json_option
 from cli.place import deployer, place_option
 from deployers.interface import Endpoint, Status
 from project.errors import ConfigError, Exit, Unreachable
 
-DATASET = "heart_disease"
 PORT = 8000
 """That a way past the gateway is offered at."""
 

@@ -12,7 +12,7 @@ from typing import cast
 
 import click
 
-from cli.options import hand_down
+from cli.options import DATASET, hand_down
 from project.errors import Exit, Interrupted
 from project.interpreter import typed
 
@@ -75,7 +75,7 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--stack", help="Where to run: local, minikube, eks. Without it the active ZenML stack.")
-@click.option("--dataset", default="heart_disease", show_default=True, help="A contract in configs/datasets.")
+@click.option("--dataset", default=DATASET, show_default=True, help="A contract in configs/datasets.")
 @click.option("--quick/--full", default=True, help="Small or whole search.  [default: quick]")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Threads for the search.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port of a local endpoint.")

@@ -10,6 +10,8 @@ from click.core import ParameterSource
 
 from cli.output import json_option
 
+DATASET = "heart_disease"
+"""The worked example, which commands mean where none is said."""
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -31,9 +33,9 @@ def stack_option(meaning: str) -> Callable[[Command], Command]:
 
 def data_options(command: Command) -> Command:
     """Add `--dataset` and `--json`."""
-    return click.option(
-        "--dataset", default="heart_disease", show_default=True, help="A contract in configs/datasets."
-    )(json_option(command))
+    return click.option("--dataset", default=DATASET, show_default=True, help="A contract in configs/datasets.")(
+        json_option(command)
+    )
 
 
 def hand_down(context: click.Context, words: Sequence[str]) -> None:

@@ -35,7 +35,7 @@ class Predictors:
             self.cluster.apply(disruption_budget(called(name, version)))
 
     def keep(self, name: str, weights: Mapping[Version, float]) -> None:
-        """See `Workloads.keep`; returns once the operator has followed.
+        """See `Workloads.keep`; returns once the operator has begun to follow, and what it would leave is gone.
 
         What it has yet to delete would look whole to the next deployment of the same version, and then vanish.
 
