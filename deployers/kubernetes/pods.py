@@ -77,13 +77,15 @@ def at_work(cluster: Cluster, *workloads: str) -> tuple[str, ...]:
     """Names of the pods of workloads that take requests, workload by workload."""
     names: list[str] = []
     for each in workloads:
-        found = (pod for pod in cluster.list("Pod", {WORKLOAD: each}) if is_ready(pod) and not _leaves(pod))
+        found = (pod for pod in cluster.list("Pod", {WORKLOAD: each}) if is_ready(pod))
         names += sorted(pod["metadata"]["name"] for pod in found)
     return tuple(names)
 
 
 def is_ready(pod: Manifest) -> bool:
-    """Whether a pod takes requests."""
+    """Whether a pod takes requests; one that leaves says that it is ready until it has gone, with its address."""
+    if _leaves(pod):
+        return False
     conditions = pod.get("status", {}).get("conditions", [])
     return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 

@@ -54,6 +54,23 @@ def test_pods_that_do_not_tell_leave_their_version_unjudged(
     assert judging.judged(cluster, RECORD) == ({}, requests, unjudged)
 
 
+def test_a_pod_that_leaves_is_not_asked_though_it_says_that_it_is_ready() -> None:
+    """Of the same version deployed again: its address goes before it does, and a request there is lost for long."""
+
+    class Leaving(Pods):
+        def list(self, kind: str, labels: object) -> list[Any]:
+            (pod,) = super().list(kind, labels)
+            gone = {"name": "gone", "deletionTimestamp": "2026-01-03T00:00:00Z"}
+            return [pod, {**pod, "metadata": gone}]
+
+        def text(self, pod: str, path: str) -> str:
+            assert pod.startswith("pod:")
+            return super().text(pod, path)
+
+    cluster: Any = Leaving('prediction_duration_seconds_count{model="pets"} 7')
+    assert judging.judged(cluster, RECORD) == ({}, {"v2": 7}, "")
+
+
 def test_from_a_pod_others_are_asked_at_their_own_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     class Inside(Pods):
         inside = True
