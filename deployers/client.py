@@ -20,6 +20,10 @@ QUICK = 0.5
 PATIENT = 10.0
 
 
+class OtherVersion(Refused):
+    """Another version answered than the one that was asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where an endpoint is asked, and with which headers."""
@@ -92,7 +96,8 @@ def smoke(address: Address, bundles: Mapping[str, Bundle]) -> None:
         bundles: Those that may answer, by version.
 
     Raises:
-        Refused: There is no answer, another version answers, or it is another answer.
+        OtherVersion: Another version answers.
+        Refused: There is no answer, or it is another one.
     """
     version, bundle = next(iter(bundles.items()))
     example = bundle.json("serving.json")["example"]
@@ -103,9 +108,10 @@ def smoke(address: Address, bundles: Mapping[str, Bundle]) -> None:
         raise Refused(f"smoke prediction of version {version}: no answer: {error}", LOG) from None
     if status == HTTPStatus.OK and answer.get("version") in [other for other in bundles if other != version]:
         return  # its own worker proved it on its own example before it took traffic
-    if status != HTTPStatus.OK or answer.get("version") != version:
-        what = answer.get("detail") or f"version {answer.get('version')} answered"
-        raise Refused(f"smoke prediction of version {version}: {what}", LOG)
+    if status != HTTPStatus.OK:
+        raise Refused(f"smoke prediction of version {version}: {answer.get('detail')}", LOG)
+    if answer.get("version") != version:
+        raise OtherVersion(f"smoke prediction of version {version}: version {answer.get('version')} answered", LOG)
     positive = answer["probability"]
     found = [answer["probabilities"][name] for name in classes] if len(classes) > 2 else [1 - positive, positive]
     expected = example["probabilities"]

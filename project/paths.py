@@ -11,8 +11,10 @@ CONTRACTS = CONFIGS / "datasets"
 STACKS = ROOT / "stacks"
 ENDPOINTS = ROOT / ".endpoints"
 REPORTS = ROOT / "reports"
-NAME = re.compile("[a-z][a-z0-9_]{0,39}")
-"""A data set's name, and so that of its contract, model and endpoint: nothing that leads out of a folder."""
+NAME = re.compile("[a-z](?:[a-z0-9_]{0,38}[a-z0-9])?")
+"""A data set's name, and so that of its contract, model and endpoint: nothing that leads out of a folder.
+
+Its end is that of a Kubernetes name, in which each `_` is a `-`."""
 
 
 def from_root(path: str) -> str:

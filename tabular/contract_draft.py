@@ -72,9 +72,11 @@ def draft_contract(path: str, target: str, name: str | None = None) -> Draft:
     columns = [str(column) for column in found.frame.columns]
     if target not in columns:
         raise ConfigError(f"{path} has no column {target!r}{did_you_mean(target, columns)}", "name it with --target")
-    slug = name or re.sub(r"[^a-z0-9]+", "_", Path(path).stem.lower()).strip("_")[:40]
+    slug = name or re.sub(r"[^a-z0-9]+", "_", Path(path).stem.lower())[:40].strip("_")
     if not NAME.fullmatch(slug):
-        raise ConfigError(f"{slug!r} is no name for a data set: small letters, digits and _", "give one with --name")
+        raise ConfigError(
+            f"{slug!r} is no name for a data set: small letters, digits and _ between", "give one with --name"
+        )
     alike = next((a for i, a in enumerate(columns) if a.casefold() in map(str.casefold, columns[:i])), None)
     if alike is not None:  # Great Expectations would check the one by the rules of the other
         raise Refused(f"{path}: column {alike!r} differs from another in capitals alone", "rename one of them")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,7 +32,8 @@ def claimed(cluster: Cluster, name: str, doing: str) -> Iterator[Callable[[], No
     Raises:
         Refused: Another process holds it.
     """
-    holder = f"process {os.getpid()} on {platform.node()} ({doing}, since {now()})"
+    own = secrets.token_hex(3)  # two claims of one process and second are two
+    holder = f"process {os.getpid()} on {platform.node()} ({doing}, since {now()}, claim {own})"
     _take(cluster, name, holder, doing)
     ended = threading.Event()
     renewing = threading.Thread(target=_renew, args=(cluster, name, holder, ended), daemon=True)
@@ -70,10 +72,13 @@ def _take(cluster: Cluster, name: str, holder: str, doing: str) -> None:
             seen = (spec.get("holderIdentity"), spec.get("renewTime"))
             if first not in (None, seen):
                 raise Refused(f"can not {doing}: {seen[0]} is at it", "python run.py status, when that is done")
-            if not seen[0] or (first and _left(spec) <= 0 and time.monotonic() - began > 2 * RENEW):
+            waited = time.monotonic() - began  # without a sign: by a clock ahead of ours it would expire in an hour
+            if not seen[0] or waited > SECONDS or (first and _left(spec) <= 0 and waited > 2 * RENEW):
                 cluster.replace({**there, "spec": _spec(holder)})
                 return
         except Conflict:
+            if _held(cluster, name, holder) is not None:  # the answer to what we wrote was lost
+                return
             cause = f"can not {doing}: another process began at the same moment"
             raise Refused(cause, "python run.py status, when that is done") from None
         first = seen

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -13,8 +14,10 @@ from deployers.kubernetes.target import ENDPOINT, OWNER
 from project.errors import ProjectError, Refused, Unreachable, reason
 
 Manifest = dict[str, Any]
-TIMEOUT = (3.0, 20.0)
-"""Seconds to connect and to wait for an answer."""
+TIMEOUT, PROXIED = (3.0, 20.0), (3.0, 5.0)
+"""Seconds to connect and to wait for an answer, of the API server itself and of a pod that it asks for us."""
+AWAY, POLL = 20.0, 0.5
+"""Seconds that an API server which has answered may be away: one that is replaced, or has too many callers."""
 APPLY, JSON = "application/apply-patch+yaml", "application/json"
 RESOURCES = {
     "ConfigMap": "api/v1/{}/configmaps",
@@ -53,6 +56,7 @@ class Cluster:
     def __init__(self, namespace: str, context: str | None = None, incluster: bool = False) -> None:
         self.namespace, self._context, self._incluster = namespace, context, incluster
         self._client: Any = None
+        self._answered = False
 
     @property
     def inside(self) -> bool:
@@ -141,22 +145,32 @@ class Cluster:
         content: str = JSON,
         raw: bool = False,
     ) -> Any:
-        client = self._connected()
-        try:
-            answer = client.call_api(
-                path,
-                method,
-                query_params=list((query or {}).items()),
-                header_params={"Accept": "*/*" if raw else JSON, "Content-Type": content},
-                body=body,
-                auth_settings=["BearerToken"],
-                _preload_content=False,
-                _return_http_data_only=True,
-                _request_timeout=TIMEOUT,
-            )
-        except Exception as error:  # noqa: BLE001  the client lets urllib3's and ssl's errors through
-            raise self._refusal(error, doing) from None
-        return answer.data.decode(errors="replace") if raw else json.loads(answer.data)
+        client, until = self._connected(), time.monotonic() + AWAY
+        while True:
+            try:
+                answer = client.call_api(
+                    path,
+                    method,
+                    query_params=list((query or {}).items()),
+                    header_params={"Accept": "*/*" if raw else JSON, "Content-Type": content},
+                    body=body,
+                    auth_settings=["BearerToken"],
+                    _preload_content=False,
+                    _return_http_data_only=True,
+                    _request_timeout=PROXIED if raw else TIMEOUT,
+                )
+                text = answer.data.decode(errors="replace")
+                found = text if raw else json.loads(text)
+            except Exception as error:  # noqa: BLE001  the client lets urllib3's and ssl's errors through
+                # What answered before is away for a moment, and no change must end halfway for that. Twice is as good
+                # as once, but for what is new; a pod that is asked by way of the API may have left.
+                again = self._answered and method != "POST" and not raw and _passes(error)
+                if not again or time.monotonic() > until:
+                    raise self._refusal(error, doing) from None
+                time.sleep(POLL)
+            else:
+                self._answered = True
+                return found
 
     def _refusal(self, error: Exception, doing: str) -> ProjectError:
         status, where = getattr(error, "status", None), f"in namespace {self.namespace}"
@@ -202,6 +216,12 @@ class Cluster:
 def _ours(there: Manifest, manifest: Manifest) -> bool:
     label = there["metadata"].get("labels", {}).get(ENDPOINT)
     return bool(label == manifest["metadata"]["labels"][ENDPOINT])
+
+
+def _passes(error: Exception) -> bool:
+    """Whether the next try may have more luck: no answer, half of one, or one of a server that is overrun or ends."""
+    status = getattr(error, "status", None)
+    return not status or status == 429 or status >= 500
 
 
 def _message(error: Exception) -> str:

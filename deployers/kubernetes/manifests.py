@@ -18,7 +18,7 @@ DRAIN = 5
 """Seconds in which proxies learn that a pod takes no more, before it is told to stop."""
 GRACE = 30
 """Seconds until a pod that was told to stop is killed; its server finishes what it answers in 15."""
-PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
 """Where gateways are: their X-Forwarded-For says which address a limit counts for."""
 INGRESS = "tabular-zenml/ingress"
 """Label of the namespaces whose pods may ask endpoints: the gateway's, and that of what scrapes metrics."""
@@ -155,7 +155,8 @@ def disruption_budget(of: Called) -> Manifest:
 
 def network_policy(target: Target, of: Called) -> Manifest:
     """Who may talk to pods, and to whom they may."""
-    web = {443, urlsplit(target.s3_endpoint).port or 443} if target.s3_endpoint else {443}
+    store = urlsplit(target.s3_endpoint or "")
+    web = {443, store.port or (80 if store.scheme == "http" else 443)}
     platform = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": PLATFORM}}}
     callers = [{"podSelector": {}}, {"namespaceSelector": {"matchLabels": {INGRESS: "true"}}}]
     spec = {

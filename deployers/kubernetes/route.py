@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from deployers.interface import Version
@@ -23,7 +23,9 @@ https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/rout
 Manifest = dict[str, Any]
 
 
-def http_route(target: Target, name: str, weights: Mapping[Version, float], mode: Mode) -> Manifest:
+def http_route(
+    target: Target, name: str, weights: Mapping[Version, float], mode: Mode, leaving: Collection[str] = ()
+) -> Manifest:
     """The route of an endpoint.
 
     A request that names a version in `X-Variant` gets it, so that what has no weight yet can be looked at through the
@@ -34,6 +36,7 @@ def http_route(target: Target, name: str, weights: Mapping[Version, float], mode
         name: The endpoint's.
         weights: Share of the answers in percent, of every version that has pods.
         mode: In an A/B test answers say which version gave them; the versions without weight get copies for a shadow.
+        leaving: Services that are to have no weight any more, before they leave the route.
     """
     prefix = {"path": {"type": "PathPrefix", "value": f"/seldon/{target.namespace}/{dashed(name)}/"}}
     # The server's own paths begin at the root.
@@ -49,6 +52,7 @@ def http_route(target: Target, name: str, weights: Mapping[Version, float], mode
     shadows = [version for version, weight in weights.items() if not weight] if mode is Mode.SHADOW else []
     copies = [{"type": "RequestMirror", "requestMirror": {"backendRef": _reference(name, each)}} for each in shadows]
     drawn = [_backend(name, each, weight, mode) for each, weight in weights.items() if each not in shadows]
+    drawn += [{"name": each, "port": PORT, "weight": 0} for each in leaving]
     rules.append({"matches": [prefix], "filters": [*own, *copies], "backendRefs": drawn})
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",

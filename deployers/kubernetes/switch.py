@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from deployers import client
 from deployers.client import Address
 from deployers.interface import Version
-from deployers.kubernetes.cluster import Cluster
+from deployers.kubernetes.cluster import Cluster, Manifest
 from deployers.kubernetes.manifests import stable_service
-from deployers.kubernetes.route import VARIANT, accepted, http_route
-from deployers.kubernetes.target import Target, dashed
+from deployers.kubernetes.route import PRECISION, VARIANT, accepted, http_route
+from deployers.kubernetes.target import Target, dashed, workload
 from deployers.traffic import Mode
 from project.errors import Unreachable
 from tabular.bundle import Bundle
@@ -26,7 +26,7 @@ SETTLED = 1.0
 """Seconds in which requests end that were sent to a version before it lost its weight."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Switch:
     """The route of an endpoint.
 
@@ -43,15 +43,36 @@ class Switch:
     name: str
     address: Address
     held: Callable[[], None]
+    changed: bool = False
+    """Whether the route may be another than it was."""
 
     def show(self, weights: Mapping[Version, float], mode: Mode) -> None:
         """Make the route say this and wait until the gateway has read it.
+
+        What has weight so far and is not named here loses it first: requests that are under way to what leaves the
+        route with weight fail.
 
         Raises:
             Unreachable: The gateway does not follow, with its own reason.
         """
         self.held()
-        route = self.cluster.apply(http_route(self.target, self.name, weights, mode))
+        named = {workload(self.name, version) for version in weights}
+        leaving = [each for each, weight in self.routed().items() if weight and each not in named]
+        if leaving := [each for each in leaving if self.cluster.get("Service", each)]:
+            self._follow(http_route(self.target, self.name, weights, mode, leaving))
+            time.sleep(SETTLED)
+        self._follow(http_route(self.target, self.name, weights, mode))
+
+    def routed(self) -> dict[str, float]:
+        """The Services between which the route draws now, each with its share in percent."""
+        route = self.cluster.get("HTTPRoute", dashed(self.name)) or {}
+        rules = route.get("spec", {}).get("rules", [])[-1:]  # the last is for who names no version
+        drawn = [each for rule in rules for each in rule.get("backendRefs", [])]
+        return {str(each["name"]): float(each.get("weight", 1)) / PRECISION for each in drawn}
+
+    def _follow(self, manifest: Manifest) -> None:
+        self.changed = True
+        route = self.cluster.apply(manifest)
         until = time.monotonic() + FOLLOWING
         while reason := accepted(route):
             if time.monotonic() > until:
@@ -69,7 +90,16 @@ class Switch:
         """
         named = replace(self.address, headers={**self.address.headers, VARIANT: version.version})
         self._until(named, {version.version}, times=1)
-        client.smoke(named, {version.version: bundle})
+        until = time.monotonic() + FOLLOWING
+        while True:
+            try:
+                client.smoke(named, {version.version: bundle})
+            except client.OtherVersion:  # of a gateway's proxies one knows the route before the next
+                if time.monotonic() > until:
+                    raise
+                time.sleep(POLL)
+            else:
+                return
 
     def settle(self, weights: Mapping[Version, float]) -> None:
         """Wait until the versions with weight, and no others, answer those who name none.

@@ -173,7 +173,9 @@ class LocalDeployer:
 
     def _folder(self, name: str) -> Path:
         if not NAME.fullmatch(name):  # what is stopped and deleted there must be an endpoint's
-            raise ConfigError(f"{name!r} can not name an endpoint: small letters, digits and _", "python run.py status")
+            raise ConfigError(
+                f"{name!r} can not name an endpoint: small letters, digits and _ between", "python run.py status"
+            )
         return self.directory.resolve() / name
 
     def _known(self, name: str) -> Record:

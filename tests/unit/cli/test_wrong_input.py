@@ -21,7 +21,10 @@ def test_an_empty_name_is_not_the_worked_example(command: str, capfd: pytest.Cap
     assert main([command, "--dataset", ""]) == Exit.USAGE
     said = capfd.readouterr()
     assert said.out == ""
-    assert said.err == "error: '' can not name an endpoint: small letters, digits and _\nnext:  python run.py status\n"
+    assert (
+        said.err
+        == "error: '' can not name an endpoint: small letters, digits and _ between\nnext:  python run.py status\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 
 from k8s.platform import cluster
 from project.errors import ConfigError, ProjectError
+from tests.kubeconfig import kubeconfig
 
 pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="no kubectl on the path")
 
@@ -35,14 +36,7 @@ def answering(tmp_path: Path) -> Iterator[Path]:
     """A kubeconfig of something that answers."""
     server = HTTPServer(("127.0.0.1", 0), Ready)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    file = tmp_path / "it's answering"
-    file.write_text(
-        "apiVersion: v1\nkind: Config\ncurrent-context: laptop\n"
-        "contexts: [{name: laptop, context: {cluster: laptop, user: laptop}}]\n"
-        f"clusters: [{{name: laptop, cluster: {{server: 'http://127.0.0.1:{server.server_port}'}}}}]\n"
-        "users: [{name: laptop, user: {}}]\n"
-    )
-    yield file
+    yield kubeconfig(tmp_path / "it's answering", f"http://127.0.0.1:{server.server_port}", "laptop")
     server.shutdown()
 
 
