@@ -227,6 +227,9 @@ def _text(found: Status) -> str:
     at = found.endpoint
     previous = ", ".join(f"{v.version}{' (withdrawn)' if v.withdrawn else ''}" for v in at.previous)
     traffic = [f"  traffic   {at.plan.mode.value}: {at.plan.shares()}"] if at.plan else []
+    named = {at.current.version, *(version.version for version in at.beside)}
+    astray = found.serving not in (None, *named)
+    serving = [f"  answers   {found.serving}, which is none of these: python run.py deploy"] if astray else []
     breaches = [f"  breach    {version}: {reason}" for version, reason in found.breaches.items()]
     breaches += [f"  guard     can not be judged: {found.unjudged}"] if found.unjudged else []
     return "\n".join(
@@ -235,6 +238,7 @@ def _text(found: Status) -> str:
             f"  url       {at.url}",
             f"  version   {at.current.version}, digest {at.current.digest[:12]}, since {at.current.deployed_at}",
             *traffic,
+            *serving,
             *breaches,
             f"  pods      {', '.join(found.pods)}"
             if found.pods

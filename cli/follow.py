@@ -33,7 +33,7 @@ UNBEGUN = 20.0
 """Seconds without a step after which it is asked why."""
 TOLD = {
     "deployers.rollout": re.compile(rf"\S+ (?:{'|'.join(Mode)}): .+"),
-    "deployers.kubernetes.deployer": re.compile(r"\S+ serves, but what it replaced is still there: .+"),
+    "deployers.kubernetes.handover": re.compile(r"\S+ serves, but what it replaced is still there: .+"),
     "tabular.scoring": FOLDS,
 }
 """What of a pod's log is said here too, by the logger that says it in a local run."""
@@ -81,7 +81,7 @@ def followed(run: PipelineRunResponse) -> PipelineRunResponse:
                 began = answered
             time.sleep(POLL)
     except KeyboardInterrupt:
-        _stop(client.get_pipeline_run(run.id))
+        _stop(run)
         until = time.monotonic() + LEAVING
         while at_work(str(run.id)) and time.monotonic() < until:
             time.sleep(POLL)
@@ -110,9 +110,11 @@ def _stop(run: PipelineRunResponse) -> None:
     Raises:
         Unreachable: It goes on.
     """
+    from zenml.client import Client
     from zenml.utils.run_utils import stop_run
 
     try:
+        run = Client().get_pipeline_run(run.id)
         if run.orchestrator_run_id is None:  # ZenML stops none of which no pod has yet said that it began
             withdraw(str(run.id), str(run.snapshot.id) if run.snapshot else "")
         elif run.status.value != "stopping" and not run.status.is_finished:

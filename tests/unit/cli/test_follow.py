@@ -92,6 +92,7 @@ def test_a_run_that_is_not_stopped_is_not_said_to_be(
     monkeypatch.setattr("zenml.utils.run_utils.stop_run", silent("stop"))
     state = SimpleNamespace(value=status, is_finished=status == "completed")
     run: Any = SimpleNamespace(id="1", name="training", orchestrator_run_id=begun, snapshot=None, status=state)
+    monkeypatch.setattr("zenml.client.Client", lambda: SimpleNamespace(get_pipeline_run=lambda _: run))
     if asked:
         with pytest.raises(Unreachable) as said:
             follow._stop(run)
@@ -99,3 +100,13 @@ def test_a_run_that_is_not_stopped_is_not_said_to_be(
     else:
         follow._stop(run)
     assert tried == asked
+
+
+def test_a_run_whose_server_does_not_answer_is_not_said_to_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(_: object) -> None:
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr("zenml.client.Client", lambda: SimpleNamespace(get_pipeline_run=silent))
+    run: Any = SimpleNamespace(id="1", name="training")
+    with pytest.raises(Unreachable, match="run training could not be stopped and goes on: no route to host"):
+        follow._stop(run)
