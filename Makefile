@@ -73,7 +73,7 @@ lock: .venv/dev ## Write the locks anew from pyproject.toml; ARGS=--upgrade take
 
 image: ## Build the server's image, heart-model:dev; REGISTRY= and INDEX_URL= choose mirrors
 	docker build --target serving --tag heart-model:dev --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
-	  $(foreach name,REGISTRY INDEX_URL,$(if $($(name)),--build-arg $(name)=$($(name)))) .
+	  $(foreach name,REGISTRY INDEX_URL,$(if $($(name)),--build-arg $(name))) .
 
 cluster-up: .venv/run ## Find a Kubernetes cluster or start one: eval "$$(make -s cluster-up)"
 	@.venv/bin/python -m k8s.platform cluster-up

@@ -14,9 +14,8 @@ import click
 
 from k8s.platform import cluster, credentials, images, manifests, object_store, servers
 from k8s.platform.programs import refuse_no_cluster
-from k8s.platform.settings import MODELS, SERVERS, Overlay, Settings, settings
+from k8s.platform.settings import MODELS, SERVERS, Overlay, Settings, architecture, settings
 from project.errors import Exit, ProjectError, Unreachable
-from project.images import image_name
 from project.paths import ROOT
 
 overlay_option = click.option(
@@ -46,9 +45,9 @@ def up(overlay: Overlay) -> None:
     """Put the servers into the cluster; twice is as good as once."""
     refuse_no_cluster()
     _part("needed", manifests.refuse_missing)
-    chosen = settings(overlay)
+    chosen, nodes = settings(overlay), architecture()
     for target in images.TARGETS:
-        _part(f"image {target}", partial(images.provide, target, chosen.registry, chosen.context))
+        _part(f"image {target}", partial(images.provide, target, chosen.registry, chosen.context, nodes))
     _part("namespaces", manifests.put_namespaces)
     _part("secrets", partial(credentials.provide_all, chosen.in_cluster))
     _part("objects", partial(manifests.put, chosen))
@@ -90,7 +89,6 @@ def variables(chosen: Settings) -> dict[str, str]:
         "ZENML_API_KEY": credentials.known(servers.CLIENT)["key"],
         "MLFLOW_USERNAME": mlflow["MLFLOW_AUTH_ADMIN_USERNAME"],
         "MLFLOW_PASSWORD": mlflow["MLFLOW_AUTH_ADMIN_PASSWORD"],
-        "SERVING_IMAGE": image_name("serving", chosen.registry),
     }
     if chosen.in_cluster:
         s3 = credentials.known(credentials.S3_KEY)

@@ -14,13 +14,14 @@ SILENT = ("connection refused", "no such host", "i/o timeout", "deadline exceede
 """What is said of a registry that does not answer; one that does says that it has no such image."""
 
 
-def provide(target: str, registry: str, context: str) -> str:
+def provide(target: str, registry: str, context: str, architecture: str = "") -> str:
     """Have an image where the cluster pulls it from, with as little work as that needs.
 
     Args:
         target: Of the Dockerfile.
         registry: Where the cluster pulls from.
         context: Of the kubeconfig; one of kind's gets the image without a registry.
+        architecture: Of the cluster's nodes, as images name it; this machine's own if not given.
 
     Returns:
         What was done.
@@ -35,7 +36,10 @@ def provide(target: str, registry: str, context: str) -> str:
         return "is in the registry"
     done = "was here"
     if not works("docker", "image", "inspect", image):
-        given = [f"--build-arg={key}={os.environ[key]}" for key in ("REGISTRY", "INDEX_URL") if os.environ.get(key)]
+        # By their names alone, for an address may have a password: docker takes the values from the environment.
+        given = [f"--build-arg={key}" for key in ("REGISTRY", "INDEX_URL") if os.environ.get(key)]
+        given += [] if architecture in ("", _own()) else [f"--platform=linux/{architecture}"]
+        given += ["--build-arg=CORETYPE=ARMV8"] * (architecture == "arm64")
         run("docker", "build", "--quiet", "--target", target, *given, "--tag", image, str(ROOT), seconds=LONG)
         done = "built"
     if kind:
@@ -45,13 +49,19 @@ def provide(target: str, registry: str, context: str) -> str:
     return f"{done}, pushed"
 
 
+def _own() -> str:
+    """The architecture that this machine's engine builds for."""
+    return run("docker", "version", "--format", "{{.Server.Arch}}").strip()
+
+
 def _is_there(image: str) -> bool:
     try:
         run("docker", "manifest", "inspect", "--insecure", image, seconds=15)
     except ProjectError as error:
         if any(word in error.cause for word in SILENT):  # before anything is built for it
             raise Unreachable(
-                f"the registry of {image} does not answer: {error.cause}", "start it, then the same command again"
+                f"the registry of {image} does not answer: {error.cause}",
+                "start it as docs/kubernetes.md says, then the same command again",
             ) from None
         return False
     return True

@@ -6,6 +6,7 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -54,6 +55,9 @@ def rendered(settings: Settings) -> str:
 
 def _patches(settings: Settings) -> Iterator[dict[str, Any]]:
     yield _replacing("Gateway", MODELS, "tabular", {"/spec/gatewayClassName": settings.gateway_class})
+    if settings.client:
+        here = {"ipBlock": {"cidr": str(ip_network(settings.client))}}
+        yield _replacing("NetworkPolicy", SERVERS, "servers", {"/spec/ingress/0/from/-": here})
     if not settings.in_cluster:
         for name in ("zenml", "mlflow"):
             host = urlsplit(settings.urls[name]).hostname

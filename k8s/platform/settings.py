@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from k8s.platform.programs import kubectl, listed
-from project.errors import ConfigError
+from project.errors import ConfigError, reason
 
 MODELS, SERVERS = "tabular", "tabular-platform"
 """Namespaces of the models and steps, and of the servers they talk to."""
@@ -37,6 +38,7 @@ class Settings:
         region: Region that the bucket is in.
         urls: Address of each part, the same for this machine and for pods.
         gateway_class: Of the Gateway API implementation in use.
+        client: Address by which the node's ports see this machine; none where a gateway is the way in.
         roles: AWS role by namespace and service account.
     """
 
@@ -47,6 +49,7 @@ class Settings:
     region: str
     urls: Mapping[str, str]
     gateway_class: str = "contour"
+    client: str = ""
     roles: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     @property
@@ -73,6 +76,7 @@ def settings(overlay: Overlay = "minikube") -> Settings:
         region=os.environ.get("MINIKUBE_REGION") or "us-east-1",
         urls={part: f"http://{host}:{port}" for part, port in PORTS.items()},
         gateway_class=os.environ.get("GATEWAY_CLASS") or "contour",
+        client=_seen_as(host),
     )
 
 
@@ -90,13 +94,37 @@ def _eks() -> Settings:
     return Settings(
         overlay="eks",
         context=given["EKS_CONTEXT"],
-        registry=given["EKS_REGISTRY"],
+        registry=f"{given['EKS_REGISTRY']}/tabular",  # the path of stacks/eks.yaml
         bucket=given["EKS_BUCKET"],
         region=given["EKS_REGION"],
         urls={part: given[name].rstrip("/") for part, name in parts.items()},
         gateway_class=os.environ.get("GATEWAY_CLASS") or "contour",
         roles={account: given[name] for name, account in ROLES.items()},
     )
+
+
+def architecture() -> str:
+    """That of the cluster's nodes, as images name it: ours are built for one.
+
+    Raises:
+        ConfigError: They differ.
+    """
+    found = {str(node["status"]["nodeInfo"]["architecture"]) for node in listed("nodes")}
+    if len(found) > 1:
+        raise ConfigError(f"the cluster's nodes are {' and '.join(sorted(found))}", "use nodes of one architecture")
+    return next(iter(found), "")
+
+
+def _seen_as(host: str) -> str:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, PORTS["zenml"], type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind, protocol) as asked:
+            asked.connect(address)  # chooses a way and sends nothing
+            return str(asked.getsockname()[0])
+    except OSError as error:
+        raise ConfigError(
+            f"no way to {host}: {reason(error)}", "export PLATFORM_HOST=… that host and pods reach"
+        ) from None
 
 
 def _node_address() -> str:

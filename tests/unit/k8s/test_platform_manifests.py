@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ import yaml
 import deployers.kubernetes.manifests
 from deployers.settings import ClusterSettings
 from k8s.platform import manifests
-from k8s.platform.settings import MODELS, PORTS, ROLES, SERVERS, Overlay, Settings, settings
+from k8s.platform.settings import MODELS, PORTS, ROLES, SERVERS, Overlay, Settings, architecture, settings
 from project.errors import ConfigError
+from stacks.files import read_stack
 
 pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="no kubectl on the path")
 SETTINGS: dict[Overlay, Settings] = {
@@ -96,6 +98,34 @@ def test_eks_stores_nothing_in_the_cluster() -> None:
     assert "MLFLOW_S3_ENDPOINT_URL" not in found["ConfigMap", "platform-"]["data"]
 
 
+@pytest.mark.parametrize("overlay", SETTINGS)
+def test_a_namespace_that_is_made_first_is_the_one_that_is_applied(overlay: Overlay) -> None:
+    """Else the first of two applies by one manager takes labels away by which the gateway takes routes."""
+    file = manifests.OVERLAYS.parent / "base" / "namespaces.yaml"
+    first = list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
+    assert len(first) == 2
+    for each in first:
+        assert each == objects(overlay)["Namespace", each["metadata"]["name"]]
+
+
+def test_the_machine_that_has_put_it_there_gets_in_and_eks_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SETTINGS, "minikube", replace(SETTINGS["minikube"], client="192.0.2.1"))
+    callers = objects("minikube")["NetworkPolicy", "servers"]["spec"]["ingress"][0]["from"]
+    assert {"ipBlock": {"cidr": "192.0.2.1/32"}} in callers
+    assert [each for each in callers if "ipBlock" in each] == callers[-1:]
+
+
+@pytest.mark.parametrize(("found", "named"), [(["amd64", "amd64"], "amd64"), (["amd64", "arm64"], ""), ([], "")])
+def test_nodes_of_two_architectures_are_refused(monkeypatch: pytest.MonkeyPatch, found: list[str], named: str) -> None:
+    nodes = [{"status": {"nodeInfo": {"architecture": each}}} for each in found]
+    monkeypatch.setattr("k8s.platform.settings.listed", lambda *_: nodes)
+    if len(set(found)) > 1:
+        with pytest.raises(ConfigError, match="the cluster's nodes are amd64 and arm64"):
+            architecture()
+    else:
+        assert architecture() == named
+
+
 def test_eks_names_the_variables_that_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EKS_CONTEXT", "team")
     with pytest.raises(ConfigError) as refused:
@@ -114,6 +144,19 @@ def test_eks_is_not_mistaken_for_the_cluster_of_the_current_context(monkeypatch:
         settings("eks")
     monkeypatch.setattr("k8s.platform.settings.kubectl", lambda *_: "team\n")
     assert settings("eks").context == "team"
+
+
+def test_images_are_pushed_where_the_stack_pulls_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("CONTEXT", "REGISTRY", "BUCKET", "REGION", "ZENML_URL", "MLFLOW_URL", "ENDPOINT_URL")
+    for name in (*(f"EKS_{name}" for name in names), *ROLES):
+        monkeypatch.setenv(name, "team")
+    monkeypatch.setattr("k8s.platform.settings.kubectl", lambda *_: "team\n")
+    stack = read_stack("eks")
+    steps, models = stack.component("container_registry"), stack.component("model_deployer")
+    assert steps is not None
+    assert models is not None
+    pulled = f"{steps.configuration['uri']}/{steps.configuration['default_repository']}"
+    assert settings("eks").registry == pulled == models.configuration["registry"]
 
 
 def test_the_platform_and_the_deployers_mean_the_same_namespaces() -> None:
