@@ -101,7 +101,8 @@ def rights(context: str | None, namespace: str, needed: Mapping[str, Sequence[Ri
             answer = ask(api, context, "POST", f"/apis/authorization.k8s.io/v1/{kind.lower()}s", body)
             if answer is None or not answer["status"]["allowed"]:
                 who = f"the service account {account}" if account else "your own user"
-                fix = "make platform-up" if account else f"{kubectl(context)} auth whoami"
+                own = f"have the right granted to the user that `{kubectl(context)} auth whoami` names"
+                fix = "make platform-up" if account else own
                 raise Failure(f"{who} may not {verb} {resource} in {namespace}", fix)
     return f"{', '.join(account or 'you' for account in needed)} may do what they have to in {namespace}"
 

@@ -86,7 +86,9 @@ def _run(tasks: Mapping[str, Probe]) -> list[Finding]:
         except Failure as failure:
             found[part] = Finding(part, False, failure.cause, failure.fix)
         except Exception as error:  # noqa: BLE001  one part's failure must not hide the others
-            found[part] = Finding(part, False, f"{type(error).__name__}: {error}", "run again with --debug")
+            found[part] = Finding(
+                part, False, f"{type(error).__name__}: {error}", f"try {part} by hand: its check failed"
+            )
 
     # Daemons, not a pool: an executor waits at exit for a thread that hangs in a name look-up.
     threads = [threading.Thread(target=work, args=task, daemon=True) for task in tasks.items()]
@@ -95,7 +97,7 @@ def _run(tasks: Mapping[str, Probe]) -> list[Finding]:
     end = time.monotonic() + _DEADLINE
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
-    late = "is it the right network, is a VPN missing?"
+    late = "look at the way there: the network, a VPN, a firewall that answers nothing"
     return [found.get(part, Finding(part, False, f"no answer within {_DEADLINE} s", late)) for part in tasks]
 
 

@@ -28,6 +28,7 @@ class Failure(Exception):
 
 
 Probe = Callable[[], str]
+_KEY_REFUSED = ("AccessDenied", "ExpiredToken", "InvalidAccessKeyId", "NoCredentialsError", "SignatureDoesNotMatch")
 
 
 def http_status(url: str, user: str = "", password: str = "", data: Mapping[str, str] | None = None) -> int:
@@ -135,9 +136,17 @@ def s3(path: str, client: Any) -> str:
         client.get_object(Bucket=bucket, Key=key)["Body"].read()
         client.delete_object(Bucket=bucket, Key=key)
     except Exception as error:  # noqa: BLE001  boto3 makes its errors at run time
-        raise Failure(
-            f"{path} can not be written: {reason(error)}", "check the bucket, its address and the credentials"
-        ) from None
+        refused = getattr(error, "response", None)
+        kind = refused["Error"]["Code"] if refused else type(error).__name__
+        if kind == "NoSuchBucket":
+            fix = f"make the bucket {bucket}, or name another"
+        elif kind in _KEY_REFUSED:
+            fix = "correct the key or what it may do, then python run.py stack apply"
+        elif refused:
+            fix = "look into the S3 server's log"
+        else:
+            fix = f"start what shall answer at {client.meta.endpoint_url}, or correct that address"
+        raise Failure(f"{path} can not be written: {reason(error)}", fix) from None
     return f"{path} can be written and read"
 
 

@@ -12,6 +12,7 @@ import pytest
 from stacks import cluster_probes, probes
 from stacks.doctor import Finding, _port, _run
 from stacks.probes import Failure
+from tests.kubeconfig import kubeconfig
 
 
 class Answers(BaseHTTPRequestHandler):
@@ -20,6 +21,9 @@ class Answers(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(int(self.path.split("/")[1]))
         self.end_headers()
+
+    def do_POST(self) -> None:
+        self.do_GET()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
         """Say nothing."""
@@ -81,6 +85,7 @@ def test_a_folder_that_can_not_be_written(tmp_path: Path) -> None:
 
 def test_s3_leaves_nothing_behind() -> None:
     import boto3
+    from botocore.stub import Stubber
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -97,10 +102,19 @@ def test_s3_leaves_nothing_behind() -> None:
         client.create_bucket(Bucket="models")
         assert probes.s3("s3://models/zenml", client) == "s3://models/zenml can be written and read"
         assert "Contents" not in client.list_objects_v2(Bucket="models")
-        with pytest.raises(Failure, match="NoSuchBucket"):
+        with pytest.raises(Failure, match="NoSuchBucket") as missing:
             probes.s3("s3://other", client)
+        assert missing.value.fix == "make the bucket other, or name another"
+        with Stubber(client) as stub:
+            stub.add_client_error("put_object", "InvalidAccessKeyId")
+            with pytest.raises(Failure) as refused:
+                probes.s3("s3://models", client)
+        assert refused.value.fix == "correct the key or what it may do, then python run.py stack apply"
     finally:
         server.stop()
+    with pytest.raises(Failure) as silent:
+        probes.s3("s3://models", client)
+    assert silent.value.fix == f"start what shall answer at http://{host}:{port}, or correct that address"
 
 
 @pytest.mark.parametrize(
@@ -113,12 +127,7 @@ def test_s3_leaves_nothing_behind() -> None:
     ],
 )
 def test_kubernetes(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, cause: str) -> None:
-    file = tmp_path / "kubeconfig"
-    file.write_text(
-        "apiVersion: v1\nkind: Config\ncurrent-context: test\n"
-        "contexts: [{name: test, context: {cluster: test, user: test}}]\n"
-        f"clusters: [{{name: test, cluster: {{server: '{url}/{path}'}}}}]\nusers: [{{name: test, user: {{}}}}]\n"
-    )
+    file = kubeconfig(tmp_path / "kubeconfig", f"{url}/{path}")
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(file))
     if cause == "ok":
         assert cluster_probes.kubernetes("test", "heart") == "test has the namespace heart"
@@ -127,6 +136,19 @@ def test_kubernetes(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, p
             cluster_probes.kubernetes("test", "heart")
     with pytest.raises(Failure, match="no Kubernetes context 'other'"):
         cluster_probes.kubernetes("other", "heart")
+
+
+def test_a_cluster_that_says_nothing_of_names_and_rights(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = kubeconfig(tmp_path / "kubeconfig", f"{url}/404")
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(file))
+    with pytest.raises(Failure, match="the cluster's name server is not ready: pods find no other by its name") as name:
+        cluster_probes.name_server("test")
+    assert name.value.fix.startswith("kubectl --context test --namespace kube-system get pods")
+    with pytest.raises(Failure, match="your own user may not create jobs in tabular") as own:
+        cluster_probes.rights("test", "tabular", {"": [("create", "batch", "jobs")]})
+    assert "`kubectl --context test auth whoami`" in own.value.fix
 
 
 def test_a_port_that_is_free_or_taken(url: str) -> None:
