@@ -94,12 +94,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(scope="module", params=["kubernetes", "seldon"])
 def endpoint(request: pytest.FixtureRequest, platform: Settings, made: dict[str, Path]) -> Iterator[Trial]:
     """An endpoint under each backend, gone when the module's tests have run."""
-    from tests.cluster.endpoints import BACKENDS, NAME, Trial, target_of
+    from tests.cluster.endpoints import BACKENDS, NAME, Trial, refuse_left, target_of
 
     trial = Trial(request.param, BACKENDS[request.param](target_of(platform), "tests"), made)
     trial.deployer.down(NAME)
     yield trial
     trial.deployer.down(NAME)
+    refuse_left()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -42,7 +41,7 @@ def target_of(platform: Settings, **changed: Any) -> Target:
         "url": platform.urls["gateway"],
         "bundles": f"s3://{platform.bucket}/tests/bundles",
         "kubernetes_context": platform.context,
-        "image": os.environ.get("MINIKUBE_SERVING_IMAGE") or image_name("serving", platform.registry),
+        "image": image_name("serving", platform.registry),
         "s3_endpoint": platform.urls["s3"],
         "s3_region": platform.region,
         "s3_secret": "tabular-s3",
@@ -83,6 +82,7 @@ class Trial:
             parts.path,
             {"X-API-Key": key()},
             pause=2 * CLIENTS / RATE,
+            patience=10.0,
         )
         return asking(found, CLIENTS)
 
@@ -132,6 +132,13 @@ def read(kind: str, name: str) -> Any:
 def objects(kind: str, selector: str = f"tabular-zenml/endpoint={DASHED}") -> list[Any]:
     """Objects of a kind that are the endpoint's, or have other labels, with who wrote which of their fields."""
     return listed(kind, "--namespace", MODELS, "--selector", selector, "--show-managed-fields")
+
+
+def refuse_left() -> None:
+    """Fail if anything of the endpoint is left."""
+    kinds = "deployments,services,httproutes,poddisruptionbudgets,horizontalpodautoscalers,networkpolicies,configmaps"
+    for kind in (*kinds.split(","), "seldondeployments", "leases", "pods"):
+        assert objects(kind) == [], kind
 
 
 def copied(bundle: Path, folder: Path) -> Path:

@@ -14,8 +14,8 @@ from deployers.kubernetes.target import Target
 from deployers.traffic import Mode, TrafficPlan
 from k8s.platform.settings import MODELS, Settings
 from project.errors import ProjectError, Refused, Unreachable
-from tests.cluster.conftest import kubectl
-from tests.cluster.endpoints import BACKENDS, DASHED, NAME, Trial, copied, objects, read, target_of
+from tests.cluster.conftest import kubectl, said_by
+from tests.cluster.endpoints import BACKENDS, DASHED, NAME, Trial, copied, objects, read, refuse_left, target_of
 from tests.served import until
 
 pytestmark = pytest.mark.cluster
@@ -207,6 +207,38 @@ def test_an_operator_that_does_nothing_is_named_and_the_old_version_answers(
     assert trial.deployer.status(NAME).serving == "v2"
 
 
+def test_an_operator_that_is_away_and_has_to_be_asked_is_named_and_the_old_version_answers(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its released chart lets it check what is written: then nothing can be, while it is down."""
+    if trial.backend != "seldon":
+        pytest.skip("no operator is needed")
+    monkeypatch.setattr("deployers.kubernetes.cluster.AWAY", 1.0)
+    rule = {"apiGroups": ["machinelearning.seldon.io"], "apiVersions": ["*"], "resources": ["seldondeployments"]}
+    webhook = {
+        "name": "tests.seldon.io",
+        "clientConfig": {"service": {"name": "tests-none", "namespace": MODELS, "path": "/validate"}},
+        "rules": [{**rule, "operations": ["CREATE", "UPDATE"]}],
+        "objectSelector": {"matchLabels": {"tabular-zenml/endpoint": DASHED}},
+        "failurePolicy": "Fail",
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+    }
+    kind, metadata = "ValidatingWebhookConfiguration", {"name": "tests-nobody-answers"}
+    asks = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": metadata, "webhooks": [webhook]}
+    kubectl("apply", "--filename", "-", stdin=json.dumps(asks))
+    write = ("kubectl", "annotate", "seldondeployment", DASHED, "--namespace", MODELS, "tests=1", "--dry-run=server")
+    try:
+        until(lambda: said_by(*write).returncode != 0)
+        with trial.load() as found, pytest.raises(Unreachable, match=r"can not apply SeldonDeployment .* webhook"):
+            trial.replace("v2")
+    finally:
+        kubectl("delete", kind, metadata["name"])
+    assert (found.failures, found.refused) == ([], [])
+    trial.replace("v3")
+    assert trial.deployer.status(NAME).serving == "v3"
+
+
 def test_the_serving_version_on_an_image_that_is_not_there_is_refused_and_answers_on_the_old_one(
     trial: Trial, platform: Settings
 ) -> None:
@@ -238,30 +270,21 @@ def test_what_somebody_deleted_by_hand_is_in_nobody_s_way(trial: Trial) -> None:
     assert trial.deployer.status(NAME).serving == "v2"
 
 
-def test_the_other_deployer_leaves_it_alone_and_takes_all_of_it_down(trial: Trial, platform: Settings) -> None:
+def test_down_leaves_nothing(trial: Trial, platform: Settings) -> None:
+    """Not even by the other deployer, which leaves it alone otherwise."""
     (backend,) = set(BACKENDS) - {trial.backend}
     other = BACKENDS[backend](target_of(platform), "tests")
     refused = f"{NAME} is served by the deployer tabular_{trial.backend}, and this one is tabular_{backend}"
+    with pytest.raises(Refused, match=refused):
+        other.check(NAME)
     with pytest.raises(Refused, match=refused):
         other.deploy(trial.made["v2"], "v2", TrafficPlan.replace("v2"))
     assert trial.deployer.status(NAME).serving == "v1"
     assert other.down(NAME)
     refuse_left()
-
-
-def test_down_leaves_nothing(trial: Trial) -> None:
-    assert trial.deployer.down(NAME)
-    refuse_left()
     assert not trial.deployer.down(NAME)
     with pytest.raises(Unreachable, match=f"there is no endpoint '{NAME}'"):
         trial.deployer.status(NAME)
-
-
-def refuse_left() -> None:
-    """Fail if anything of the endpoint is left."""
-    kinds = "deployments,services,httproutes,poddisruptionbudgets,horizontalpodautoscalers,networkpolicies,configmaps"
-    for kind in (*kinds.split(","), "seldondeployments", "leases", "pods"):
-        assert objects(kind) == [], kind
 
 
 def test_what_is_missing_is_said_before_a_training_run(platform: Settings) -> None:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import urllib.error
 import urllib.request
-from itertools import groupby
-from operator import itemgetter
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -20,12 +17,13 @@ from k8s.platform import credentials
 from k8s.platform.images import TARGETS
 from k8s.platform.programs import listed
 from k8s.platform.settings import MODELS, PORTS, SERVERS, Settings
-from stacks.probes import http_status
+from stacks import cluster_probes
+from stacks.probes import Failure, http_status
+from tests.cluster.accounts import RIGHTS, granted
 from tests.cluster.conftest import kubectl, s3, said_by
 
 pytestmark = pytest.mark.cluster
-FOREIGN = "of-somebody-else"
-RIGHTS = Path(__file__).with_name("rights.yaml")
+FOREIGN, ORPHAN = "of-somebody-else", "of-nobody"
 KEPT = "pods,deployments,secrets,configmaps,serviceaccounts,roles,rolebindings,networkpolicies,services"
 OURS = ("--selector", "app.kubernetes.io/part-of=tabular-zenml")
 
@@ -80,6 +78,52 @@ def test_a_run_whose_stack_has_another_password_ends_before_a_pod_begins(stack: 
     )
     names = [each["metadata"]["name"] for each in before]
     assert [each["metadata"]["name"] for each in listed("pods", "--namespace", MODELS, "--selector", "run_id")] == names
+
+
+@pytest.mark.parametrize(
+    ("probe", "cause", "fix"),
+    [
+        pytest.param(
+            lambda context: cluster_probes.rights(context, MODELS, {"tabular-serving": [("create", "batch", "jobs")]}),
+            "the service account tabular-serving may not create jobs in tabular", "make platform-up", id="rights",
+        ),
+        pytest.param(
+            lambda context: cluster_probes.definitions(context, [("nobody.example", "things")]),
+            "knows no things.nobody.example", "install its chart: docs/kubernetes.md has the line", id="definitions",
+        ),
+        pytest.param(
+            lambda context: cluster_probes.gateway(context, MODELS, "none", "", ""),
+            "tabular has no Gateway none", "make platform-up", id="no gateway",
+        ),
+        pytest.param(
+            lambda context: cluster_probes.gateway(context, MODELS, ORPHAN, "", ""),
+            f"the Gateway {ORPHAN} is not in service: ", "install the implementation of the class nobody", id="orphan",
+        ),
+        pytest.param(
+            lambda context: cluster_probes.kubernetes(context, "tests-none"),
+            "has no namespace 'tests-none'", "create namespace tests-none", id="namespace",
+        ),
+    ],
+)  # fmt: skip
+def test_the_doctor_says_what_a_cluster_lacks(
+    platform: Settings, orphan: None, probe: Callable[[str], str], cause: str, fix: str
+) -> None:
+    with pytest.raises(Failure) as failure:
+        probe(platform.context)
+    assert cause in failure.value.cause
+    assert fix in failure.value.fix
+
+
+@pytest.fixture(scope="module")
+def orphan(platform: Settings) -> Iterator[None]:
+    """A gateway of a class that nobody runs."""
+    listener = {"name": "http", "protocol": "HTTP", "port": 80}
+    spec = {"gatewayClassName": "nobody", "listeners": [listener]}
+    metadata = {"name": ORPHAN, "namespace": MODELS}
+    gateway = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": metadata, "spec": spec}
+    kubectl("apply", "--filename", "-", stdin=json.dumps(gateway))
+    yield
+    kubectl("delete", "gateway", ORPHAN, "--namespace", MODELS)
 
 
 def test_the_doctor_finds_nothing(stack: dict[str, str]) -> None:
@@ -144,22 +188,6 @@ def test_an_account_may_do_what_the_table_says(platform: Settings, namespace: st
     assert {account: granted(namespace, account, namespace) for account in accounts} == table
     elsewhere = SERVERS if namespace == MODELS else MODELS
     assert [account for account in accounts if granted(namespace, account, elsewhere)] == []
-
-
-def granted(of: str, account: str, namespace: str) -> dict[str, str]:
-    """An account's verbs in a namespace, by what they are for, beyond what the cluster allows everybody."""
-    beyond = sorted(rights(of, account, namespace) - rights("default", "nobody", namespace))
-    return {what: " ".join(verb for _, verb in each) for what, each in groupby(beyond, key=itemgetter(0))}
-
-
-def rights(of: str, account: str, namespace: str) -> set[tuple[str, str]]:
-    """Each right as what it is for (a resource, with a name where only that is meant, or a path) and its verb."""
-    who = ("--as", f"system:serviceaccount:{of}:{account}")
-    found = set()
-    for line in kubectl("auth", "can-i", "--list", "--no-headers", "--namespace", namespace, *who).splitlines():
-        resource, paths, names, verbs = (part.split() for part in re.split(r" *\[|\] *\[|\]$", line)[:4])
-        found |= {(" ".join([*resource, *paths, *names]), verb) for verb in verbs}
-    return found
 
 
 def test_every_pod_may_be_asked_for_and_no_other(platform: Settings) -> None:

@@ -55,4 +55,5 @@ def test_the_doctor_says_which_server_is_down(platform: Settings, stack: dict[st
     lines = done.stdout.splitlines()
     assert [line.split()[1] for line in lines if line.startswith("FAIL")] == ["artifact_store"]
     (at,) = [number for number, line in enumerate(lines) if line.startswith("FAIL")]
-    assert lines[at + 1].strip() == "fix: check the bucket, its address and the credentials"
+    fix = f"fix: start what shall answer at {platform.urls['s3']}, or correct that address"
+    assert lines[at + 1].strip() == fix

@@ -12,10 +12,9 @@ import pytest
 
 from deployers.rollout import RolloutSettings, roll_out
 from deployers.traffic import Mode
-from k8s.platform.settings import Settings
 from project.errors import Refused
 from project.paths import ROOT
-from tests.cluster.endpoints import GUARD, NAME, RATE, Trial, key, post, settings
+from tests.cluster.endpoints import CLIENTS, GUARD, NAME, RATE, Trial, key, post, settings
 from tests.served import until
 from tests.serving_bundle import ROW
 
@@ -43,6 +42,9 @@ def test_no_rollout_and_no_way_back_fails_a_request(trial: Trial, strategy: str)
         back = trial.deployer.rollback(NAME)
         found.more(200)
     assert found.failures == found.refused == []
+    # What is behind the gateway changes, and a connection to it stays; the others are new each time.
+    assert (found.opened["kept"], found.opened["fresh"]) == (CLIENTS, found.asked["fresh"])
+    assert min(found.asked.values()) > found.count / 3
     promoted = strategy in ("replace", "blue-green", "canary")
     assert reached.current.version == ("v2" if promoted else "v1")
     assert set(before) == ({"v1"} if strategy == "shadow" else {"v1", "v2"})
@@ -82,11 +84,18 @@ def test_a_canary_that_goes_bad_is_rolled_back_by_itself(
     assert found.refused == []
     assert all("500" in failure for failure in found.failures)
     assert bool(found.failures) == (bundle == "failing")
-    # Ten seconds of its share, many times what a look and the way back let pass; were nobody looking, a minute's would.
-    assert hit <= GUARD["requests"] + how.shares[0] / 100 * RATE * 10
+    assert hit <= most_hurt(how)
     endpoint = trial.deployer.status(NAME).endpoint
     assert (endpoint.current.version, endpoint.plan) == ("v1", None)
     assert (endpoint.previous[0].version, endpoint.previous[0].withdrawn) == ("v2", True)
+
+
+def most_hurt(how: RolloutSettings) -> float:
+    """Requests that a version gets which goes bad at its first share: those the guard wants, and what comes meanwhile.
+
+    Ten seconds of its share, many times what a look and the way back let pass; were nobody looking, a minute's would.
+    """
+    return GUARD["requests"] + how.shares[0] / 100 * RATE * 10
 
 
 def test_a_shadow_that_fails_changes_no_answer(trial: Trial) -> None:
@@ -98,12 +107,14 @@ def test_a_shadow_that_fails_changes_no_answer(trial: Trial) -> None:
 
 
 def test_a_variant_that_fails_does_not_stay(trial: Trial) -> None:
+    how = settings("ab", seconds=60, shares=(20,))
     with trial.load(age=77) as found:
         with pytest.raises(Refused, match=r"requests failed, at most 2\.0% may; v1 serves"):
-            roll_out(trial.deployer, trial.made["failing"], "v2", settings("ab", seconds=60))
+            roll_out(trial.deployer, trial.made["failing"], "v2", how)
         hurt = len(found.failures)
         found.more(400)
     assert len(found.failures) == hurt > 0
+    assert hurt <= most_hurt(how)
     endpoint = trial.deployer.status(NAME).endpoint
     assert (endpoint.current.version, endpoint.beside, endpoint.plan) == ("v1", (), None)
 
@@ -125,12 +136,17 @@ def variant(trial: Trial, wanted: str = "") -> tuple[str | None, str]:
     return answer.headers.get("x-variant"), str(answer.json["version"])
 
 
-def began(trial: Trial, how: RolloutSettings, interrupt: signal.Signals) -> subprocess.Popen[bytes]:
-    """A rollout in a process of its own, which gets a signal once its first share is out."""
+def began(trial: Trial, how: RolloutSettings, share: float, interrupt: signal.Signals) -> subprocess.Popen[bytes]:
+    """A rollout in a process of its own, which gets a signal once this share is out."""
+
+    def out() -> bool:
+        plan = trial.deployer.status(NAME).endpoint.plan
+        return plan is not None and plan.weights["v2"] == share
+
     arguments = [trial.backend, str(trial.made["v2"]), how.model_dump_json()]
     client = subprocess.Popen([sys.executable, "-c", CLIENT, *arguments], cwd=ROOT, stderr=subprocess.PIPE)
     try:
-        until(lambda: trial.deployer.status(NAME).endpoint.beside or client.poll() is not None, seconds=180)
+        until(lambda: out() or client.poll() is not None, seconds=180)
         assert client.poll() is None, client.communicate()
     finally:
         os.kill(client.pid, interrupt)
@@ -138,28 +154,30 @@ def began(trial: Trial, how: RolloutSettings, interrupt: signal.Signals) -> subp
     return client
 
 
-def test_a_rollout_whose_client_dies_goes_on_where_it_was(trial: Trial, platform: Settings) -> None:
+def test_a_rollout_whose_client_dies_goes_on_where_it_was(trial: Trial, caplog: pytest.LogCaptureFixture) -> None:
     with trial.load() as found:
-        began(trial, settings("canary", seconds=600), signal.SIGKILL)
+        began(trial, settings("canary", seconds=4, shares=(10, 30, 80)), 30, signal.SIGKILL)
         left = trial.deployer.status(NAME)
         assert left.endpoint.plan is not None
         assert (left.ready, left.endpoint.plan.mode, left.endpoint.plan.weights) == (
             True,
             Mode.CANARY,
-            {"v1": 90, "v2": 10},
+            {"v1": 70, "v2": 30},
         )
         before = found.versions.copy()
         found.more(1000)
         drawn = found.versions - before
-        assert abs(drawn["v2"] - 0.1 * drawn.total()) < 5 * (0.1 * 0.9 * drawn.total()) ** 0.5  # standard deviations
-        endpoint = roll_out(trial.deployer, trial.made["v2"], "v2", settings("canary", seconds=1))
+        assert abs(drawn["v2"] - 0.3 * drawn.total()) < 5 * (0.3 * 0.7 * drawn.total()) ** 0.5  # standard deviations
+        with caplog.at_level("INFO", "deployers.rollout"):
+            endpoint = roll_out(trial.deployer, trial.made["v2"], "v2", settings("canary", 1, shares=(10, 30, 80)))
         assert (endpoint.current.version, endpoint.plan) == ("v2", None)
+    assert [share for share in (10, 30, 80) if f"v2 {share} %" in caplog.text] == [30, 80]
     assert found.failures == found.refused == []
 
 
 def test_an_interrupted_rollout_is_taken_back(trial: Trial) -> None:
     with trial.load() as found:
-        began(trial, settings("canary", seconds=600), signal.SIGINT)
+        began(trial, settings("canary", seconds=600), 10, signal.SIGINT)
         endpoint = trial.deployer.status(NAME).endpoint
         assert (endpoint.current.version, endpoint.beside, endpoint.plan) == ("v1", (), None)
         found.more(100)

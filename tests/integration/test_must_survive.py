@@ -235,7 +235,15 @@ def test_a_damaged_bundle_takes_no_traffic(served: Project) -> None:
 # Ctrl-C, and the run after it
 
 
-@pytest.mark.parametrize("step", ["load_rows", "score_logistic", "package_model", "deploy_champion"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        "load_rows",
+        pytest.param("score_logistic", marks=pytest.mark.slow),
+        pytest.param("package_model", marks=pytest.mark.slow),
+        "deploy_champion",
+    ],
+)
 def test_ctrl_c_at_a_step(served: Project, edit: Edit, step: str) -> None:
     _another_model(edit)
     # The quickest step, held: Ctrl-C is to meet it and not what comes behind.

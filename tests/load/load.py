@@ -32,6 +32,12 @@ class Load:
     """Whatever was no 2xx, and every error of a connection."""
     refused: list[str] = field(default_factory=list)
     """Connections that were not accepted: nobody listens any more."""
+    opened: Counter[str] = field(default_factory=Counter)
+    """Connections that were accepted, by kind."""
+    asked: Counter[str] = field(default_factory=Counter)
+    """Requests that were sent, by kind."""
+    patience: float = PATIENCE
+    """Seconds after which a request that has no answer has failed."""
     ended: threading.Event = field(default_factory=threading.Event)
 
     def more(self, requests: int = 20) -> None:
@@ -48,7 +54,7 @@ class Load:
         """Ask on one connection for as long as the server keeps it."""
         turns = self._turns()
         while not self.ended.is_set():
-            connection = self._connection()
+            connection = self._connection("kept")
             while next(turns) and self._ask(connection, "kept"):
                 pass
             connection.close()
@@ -57,7 +63,7 @@ class Load:
         """Ask on a connection of its own each time."""
         turns = self._turns()
         while next(turns):
-            connection = self._connection()
+            connection = self._connection("fresh")
             self._ask(connection, "fresh")
             connection.close()
 
@@ -69,11 +75,12 @@ class Load:
             due += self.pause
         yield False
 
-    def _connection(self) -> http.client.HTTPConnection:
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=PATIENCE)
+    def _connection(self, kind: str) -> http.client.HTTPConnection:
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=self.patience)
         connection.auto_open = 0
         try:
             connection.connect()
+            self.opened[kind] += 1
         except ConnectionRefusedError as error:
             self.refused.append(repr(error))
             self.ended.wait(0.01)
@@ -85,6 +92,7 @@ class Load:
         """Whether the connection may be used again."""
         if connection.sock is None:
             return False
+        self.asked[kind] += 1
         try:
             headers = {"Content-Type": "application/json", **self.headers}
             connection.request("POST", f"{self.path}/predict", json.dumps(self.row), headers)
