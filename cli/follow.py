@@ -33,7 +33,7 @@ UNBEGUN = 20.0
 """Seconds without a step after which it is asked why."""
 TOLD = {
     "deployers.rollout": re.compile(rf"\S+ (?:{'|'.join(Mode)}): .+"),
-    "deployers.kubernetes.handover": re.compile(r"\S+ serves, but what it replaced is still there: .+"),
+    "deployers.kubernetes.handover": re.compile(r"\S+ (?:serves|is as it was), but what .+ is still there: .+"),
     "tabular.scoring": FOLDS,
 }
 """What of a pod's log is said here too, by the logger that says it in a local run."""

@@ -82,11 +82,11 @@ def roll_out(deployer: Deployer, bundle: Path, version: str, settings: RolloutSe
     name = str(read_manifest(bundle)["name"])
     before = deployer.status(name).endpoint if name in deployer.endpoints() else None
     mode = Mode(settings.strategy)
-    if mode is Mode.REPLACE or before is None or before.current.version == version:
-        return deployer.deploy(bundle, version, TrafficPlan.replace(version))
-    plans = list(settings.plans(before.current.version, version))
-    reached = before.plan.weights.get(version, 0.0) if before.plan and before.plan.mode is mode else 0.0
     with _stopped_at_once():
+        if mode is Mode.REPLACE or before is None or before.current.version == version:
+            return deployer.deploy(bundle, version, TrafficPlan.replace(version))
+        plans = list(settings.plans(before.current.version, version))
+        reached = before.plan.weights.get(version, 0.0) if before.plan and before.plan.mode is mode else 0.0
         try:
             for plan in [plan for plan in plans if plan.weights[version] >= reached] or plans[-1:]:
                 endpoint = deployer.deploy(bundle, version, plan)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib
 import sqlite3
 import tempfile
 import urllib.error
@@ -28,7 +29,7 @@ class Failure(Exception):
 
 
 Probe = Callable[[], str]
-_KEY_REFUSED = ("AccessDenied", "ExpiredToken", "InvalidAccessKeyId", "NoCredentialsError", "SignatureDoesNotMatch")
+_KEY_REFUSED = ("AccessDenied", "ExpiredToken", "InvalidAccessKeyId", "SignatureDoesNotMatch")
 
 
 def http_status(url: str, user: str = "", password: str = "", data: Mapping[str, str] | None = None) -> int:
@@ -136,16 +137,16 @@ def s3(path: str, client: Any) -> str:
         client.get_object(Bucket=bucket, Key=key)["Body"].read()
         client.delete_object(Bucket=bucket, Key=key)
     except Exception as error:  # noqa: BLE001  boto3 makes its errors at run time
-        refused = getattr(error, "response", None)
-        kind = refused["Error"]["Code"] if refused else type(error).__name__
-        if kind == "NoSuchBucket":
-            fix = f"make the bucket {bucket}, or name another"
-        elif kind in _KEY_REFUSED:
-            fix = "correct the key or what it may do, then python run.py stack apply"
-        elif refused:
-            fix = "look into the S3 server's log"
-        else:
+        kinds: Any = importlib.import_module("botocore.exceptions")
+        code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
+        if isinstance(error, kinds.ConnectionError | kinds.HTTPClientError):
             fix = f"start what shall answer at {client.meta.endpoint_url}, or correct that address"
+        elif code == "NoSuchBucket":
+            fix = f"make the bucket {bucket}, or name another"
+        elif code in _KEY_REFUSED:
+            fix = "correct the key or what it may do, then python run.py stack apply"
+        else:
+            fix = f"correct the login, or the name of the bucket {bucket}"
         raise Failure(f"{path} can not be written: {reason(error)}", fix) from None
     return f"{path} can be written and read"
 

@@ -57,9 +57,11 @@ def claimed(cluster: Cluster, name: str, doing: str) -> Iterator[Callable[[], No
 def _take(cluster: Cluster, name: str, holder: str, doing: str) -> None:
     """Take the claim once it is free; a holder that renews it lives, and is the reason why not.
 
-    One that has expired is watched for two renewals first: by a clock behind ours a living holder's has, too.
+    One that has expired is watched for two renewals first: by a clock behind ours a living holder's has, too. By one
+    ahead of ours a dead holder's would last for hours: what nobody renewed while it was watched as long as it lasts is
+    taken as well.
     """
-    first, began = None, time.monotonic()
+    first, began, looked = None, 0.0, 0.0
     while True:
         there = cluster.get("Lease", _lease(name))
         try:
@@ -72,8 +74,11 @@ def _take(cluster: Cluster, name: str, holder: str, doing: str) -> None:
             seen = (spec.get("holderIdentity"), spec.get("renewTime"))
             if first not in (None, seen):
                 raise Refused(f"can not {doing}: {seen[0]} is at it", "python run.py status, when that is done")
-            waited = time.monotonic() - began  # without a sign: by a clock ahead of ours it would expire in an hour
-            if not seen[0] or waited > SECONDS or (first and _left(spec) <= 0 and waited > 2 * RENEW):
+            before, looked = looked, time.monotonic()
+            if first is None or looked - before > SECONDS / 3:  # the API was away, for its holder too
+                began = looked
+            watched = looked - began
+            if not seen[0] or watched > SECONDS or (_left(spec) <= 0 and watched > 2 * RENEW):
                 cluster.replace({**there, "spec": _spec(holder)})
                 return
         except Conflict:

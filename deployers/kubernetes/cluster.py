@@ -16,8 +16,10 @@ from project.errors import ProjectError, Refused, Unreachable, reason
 Manifest = dict[str, Any]
 TIMEOUT, PROXIED = (3.0, 20.0), (3.0, 5.0)
 """Seconds to connect and to wait for an answer, of the API server itself and of a pod that it asks for us."""
-AWAY, POLL = 20.0, 0.5
-"""Seconds that an API server which has answered may be away: one that is replaced, or has too many callers."""
+AWAY, POLL = 10.0, 0.5
+"""Seconds that an API server which has answered may be away: one that is replaced, or has too many callers.
+
+Less than a claim lasts: what is tried again must not come when it is another's."""
 APPLY, JSON = "application/apply-patch+yaml", "application/json"
 RESOURCES = {
     "ConfigMap": "api/v1/{}/configmaps",
@@ -166,6 +168,7 @@ class Cluster:
                 # as once, but for what is new; a pod that is asked by way of the API may have left.
                 again = self._answered and method != "POST" and not raw and _passes(error)
                 if not again or time.monotonic() > until:
+                    self._answered = False  # one that is gone is not waited for twice
                     raise self._refusal(error, doing) from None
                 time.sleep(POLL)
             else:
@@ -220,8 +223,11 @@ def _ours(there: Manifest, manifest: Manifest) -> bool:
 
 def _passes(error: Exception) -> bool:
     """Whether the next try may have more luck: no answer, half of one, or one of a server that is overrun or ends."""
-    status = getattr(error, "status", None)
-    return not status or status == 429 or status >= 500
+    from urllib3.exceptions import HTTPError
+
+    if status := getattr(error, "status", None):
+        return bool(status == 429 or status >= 500)
+    return isinstance(error, HTTPError | OSError | ValueError)
 
 
 def _message(error: Exception) -> str:

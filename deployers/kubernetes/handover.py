@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from deployers.history import Change
@@ -66,7 +65,8 @@ class Handover:
         switch = Switch(self.cluster, self.target, name, address, self.held)
         before_mode, before = self._answering(switch)
         made = [version for version in wanted if known is not None or version not in before]
-        found = {version: self._bundle(version, known or {}) for version in made}
+        at_hand = known or {}
+        found = {each: at_hand.get(each.digest) or self._stored(each) for each in made}
         try:
             self.cluster.apply(manifests.network_policy(self.target, endpoint_called(name)))
             shown = {**dict.fromkeys(wanted, 0.0), **before} if before else wanted
@@ -104,8 +104,8 @@ class Handover:
             LOGGER.warning("%s serves, but what it replaced is still there: %s", name, error)
         return endpoint
 
-    def _bundle(self, version: Version, known: Mapping[str, Bundle]) -> Bundle:
-        return known.get(version.digest) or credentials.store(self.cluster, self.target).get(version.digest)
+    def _stored(self, version: Version) -> Bundle:
+        return credentials.store(self.cluster, self.target).get(version.digest)
 
     def _answering(self, switch: Switch) -> tuple[Mode, dict[Version, float]]:
         """What answers by the record, as far as it is there: no gateway follows a route to what was deleted by hand.
@@ -148,26 +148,36 @@ class Handover:
                 the one to report.
         """
         changed = switch.changed
-        with suppress(Refused):  # what another has made since is not ours to take away
-            try:
-                self.held()
-                if before:
-                    switch.show(before, mode)
-                    switch.point(next(iter(before)))  # the champion; its challengers come after it
-                if self.record:
-                    endpoint_record.write(self.cluster, self.record)
-                elif changed:
-                    endpoint_record.forget(self.cluster, self.name)
-                if before:
-                    self.workloads.keep(self.name, before)
-                else:
-                    remove(self.cluster, self.name)
-            except Unreachable as failed:
-                if not changed:
-                    return
-                why = error.cause if isinstance(error, ProjectError) else "interrupted"
-                cause = f"{self.name}: {why}; and what served before could not be put back: {failed.cause}"
-                raise Unreachable(cause, "python run.py status, then python run.py deploy") from error
+        try:
+            if not self._holds():  # what another has made since is not ours to take away
+                return
+            if before:
+                switch.show(before, mode)
+                switch.point(next(iter(before)))  # the champion; its challengers come after it
+            if self.record:
+                endpoint_record.write(self.cluster, self.record)
+            elif changed:
+                endpoint_record.forget(self.cluster, self.name)
+        except ProjectError as failed:
+            if not changed:
+                return
+            why = error.cause if isinstance(error, ProjectError) else "interrupted"
+            cause = f"{self.name}: {why}; and what served before could not be put back: {failed.cause}"
+            raise Unreachable(cause, "python run.py status, then python run.py deploy") from error
+        try:
+            if before:
+                self.workloads.keep(self.name, before)
+            else:
+                remove(self.cluster, self.name)
+        except ProjectError as failed:
+            LOGGER.warning("%s is as it was, but what was made for the change is still there: %s", self.name, failed)
+
+    def _holds(self) -> bool:
+        try:
+            self.held()
+        except Refused:
+            return False
+        return True
 
 
 def remove(cluster: Cluster, name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from k8s.platform.programs import LONG, run, works
+from k8s.platform.programs import LONG, run
 from project.errors import ProjectError, Unreachable
 from project.images import CONTENT, image_name
 from project.paths import ROOT
@@ -35,7 +35,7 @@ def provide(target: str, registry: str, context: str, architecture: str = "") ->
     if not kind and _is_there(image):
         return "is in the registry"
     done = "was here"
-    if not works("docker", "image", "inspect", image):
+    if not _is_here(image, architecture):
         # By their names alone, for an address may have a password: docker takes the values from the environment.
         given = [f"--build-arg={key}" for key in ("REGISTRY", "INDEX_URL") if os.environ.get(key)]
         given += [] if architecture in ("", _own()) else [f"--platform=linux/{architecture}"]
@@ -47,6 +47,14 @@ def provide(target: str, registry: str, context: str, architecture: str = "") ->
         return f"{done}, loaded"
     run("docker", "push", "--quiet", image, seconds=LONG)
     return f"{done}, pushed"
+
+
+def _is_here(image: str, architecture: str) -> bool:
+    try:
+        found = run("docker", "image", "inspect", "--format", "{{.Architecture}}", image).strip()
+    except ProjectError:
+        return False
+    return found == (architecture or found)
 
 
 def _own() -> str:

@@ -20,14 +20,14 @@ def deploy_champion(
 ) -> Annotated[Endpoint, Artifact.ENDPOINT]:
     """Let this version take over the endpoint; the old one serves until the new one does.
 
-    Raises:
-        Refused: Another version has become the champion since, by a run on another machine, say.
-
     Args:
         bundle: The champion's bundle.
         version: Its version.
         rollout: How it takes over.
         port: Local endpoints: a port instead of the configured one.
+
+    Raises:
+        Refused: Another version has become the champion since, by a run on another machine, say.
     """
     name = bundle.json("contract.json")["name"]
     now = champion(name)

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from deployers.kubernetes.cluster import Cluster
+from deployers.kubernetes import claim
+from deployers.kubernetes.cluster import AWAY, Cluster
 from project.errors import Unreachable
 from tests.kubeconfig import kubeconfig
 
@@ -25,13 +26,19 @@ class Api(BaseHTTPRequestHandler):
         server: Any = self.server
         server.asked.append(self.command)
         answer = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
-        body = json.dumps(FOUND if answer in (200, "cut") else {"message": f"status {answer}"}).encode()
+        body = json.dumps(server.found if answer in (200, "cut") else {"message": f"status {answer}"}).encode()
         self.send_response(200 if answer == "cut" else answer)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body[:5] if answer == "cut" else body)
 
     def do_POST(self) -> None:
+        self.do_GET()
+
+    def do_PATCH(self) -> None:
+        self.do_GET()
+
+    def do_DELETE(self) -> None:
         self.do_GET()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
@@ -41,7 +48,7 @@ class Api(BaseHTTPRequestHandler):
 @pytest.fixture
 def api() -> Iterator[Any]:
     server: Any = HTTPServer(("127.0.0.1", 0), Api)
-    server.asked, server.answers = [], [200]
+    server.asked, server.answers, server.found = [], [200], FOUND
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
@@ -64,12 +71,31 @@ def test_one_that_has_answered_may_be_away_for_a_moment(api: Any, cluster: Clust
     assert api.asked == ["GET"] * (len(away) + 2)
 
 
+def test_what_is_the_same_twice_is_written_again(api: Any, cluster: Cluster) -> None:
+    ours = {**FOUND, "metadata": {"name": "pets", "labels": {"tabular-zenml/endpoint": "pets"}}}
+    api.found = ours
+    api.answers = [200, 503, 200, 503, 200]
+    assert cluster.apply(ours) == ours
+    assert cluster.delete("ConfigMap", "pets")
+    assert api.asked == ["GET", "PATCH", "PATCH", "DELETE", "DELETE"]
+
+
+def test_what_is_tried_again_comes_while_its_claim_lasts() -> None:
+    assert AWAY < claim.SECONDS - claim.RENEW
+
+
 def test_one_that_stays_away_is_said_to_be(api: Any, cluster: Cluster) -> None:
     assert cluster.get("ConfigMap", "pets") == FOUND
     for answers, reason in (([503], "can not read ConfigMap pets .*: status 503"), (["cut"], "does not answer: ")):
         api.answers = answers
         with pytest.raises(Unreachable, match=reason):
             cluster.get("ConfigMap", "pets")
+        asked = len(api.asked)
+        with pytest.raises(Unreachable, match=reason):  # once it is known to be gone, it is said at once
+            cluster.get("ConfigMap", "pets")
+        assert len(api.asked) <= asked + 2
+        api.answers = [200]
+        assert cluster.get("ConfigMap", "pets") == FOUND
 
 
 def test_one_that_never_answered_and_what_is_new_are_not_tried_again(api: Any, cluster: Cluster) -> None:

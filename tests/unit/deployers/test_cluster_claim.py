@@ -100,6 +100,47 @@ def test_one_that_was_left_by_a_dead_holder_is_taken(leases: Any) -> None:
     assert leases.lease is None
 
 
+def test_one_whose_dead_holder_had_a_clock_ahead_of_ours_is_taken(leases: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claim, "SECONDS", 0.3)
+    leases.lease = of_another(time.time() + 3600)
+    began = time.monotonic()
+    with claimed(leases, "pets", "deploy pets"):
+        assert time.monotonic() - began > claim.SECONDS  # watched for as long as it lasts
+
+
+def test_what_was_not_looked_at_for_long_is_watched_anew(leases: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The API was away: its holder could renew it as little as we could look."""
+
+    class Away(Leases):
+        """Its second answer comes late, and until then nobody could renew."""
+
+        looks = 0
+
+        def get(self, kind: str, name: str) -> Manifest | None:
+            self.looks += 1
+            if self.looks == 2:
+                time.sleep(0.4)
+            return of_another(time.time() - 3600 + self.looks // 3)
+
+    monkeypatch.setattr(claim, "SECONDS", 0.3)
+    away: Any = Away()
+    with pytest.raises(Refused, match="can not deploy pets: another is at it"), claimed(away, "pets", "deploy pets"):
+        pass
+
+
+def test_one_whose_making_was_not_heard_of_is_held(leases: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Unheard(Leases):
+        """The first write is done, its answer lost, and the next try finds what it has made."""
+
+        def create(self, manifest: Manifest) -> Manifest:
+            super().create(manifest)
+            raise Conflict("it is there", "")
+
+    unheard: Any = Unheard()
+    with claimed(unheard, "pets", "deploy pets") as held:
+        held()
+
+
 def test_a_holder_whose_clock_is_behind_lives(leases: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     class Behind(Leases):
         """Another renews it at every look, an hour ago by our clock."""

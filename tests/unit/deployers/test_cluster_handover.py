@@ -158,6 +158,23 @@ def test_a_change_that_can_not_be_taken_back_says_so_and_the_next_one_repairs_it
     assert nothing_left_with_weight(api)
 
 
+def test_what_can_not_be_cleared_away_after_a_way_back_is_no_failure_of_it(
+    api: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def otherwise(*_: object) -> None:
+        raise Refused("the bundle says otherwise", "")
+
+    def slow(*_: object) -> None:
+        raise Unreachable("pods are still there", "")
+
+    monkeypatch.setattr(client, "smoke", otherwise)
+    monkeypatch.setattr(Deployments, "keep", slow)
+    with pytest.raises(Refused, match="the bundle says otherwise"):
+        deploy(api, "v2")
+    assert state(api) == ("v1", {"v1": 10000}, ["v1", "v2"])
+    assert "pets is as it was, but what was made for the change is still there: pods are still there" in caplog.text
+
+
 def test_one_that_fails_before_the_route_changed_is_told_as_it_failed(
     api: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -120,6 +120,17 @@ def test_the_network_policy_lets_pods_reach_their_store() -> None:
     assert [port["port"] for rule in egress for port in rule.get("ports", [])] == [53, 53, 443, 30707]
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "port"), [(None, 443), ("https://s3.example", 443), ("http://s3.example", 80), ("http://h:9000", 9000)]
+)
+def test_the_store_is_reached_at_its_address_s_port(endpoint: str | None, port: int) -> None:
+    policy = manifests.network_policy(
+        TARGET.model_copy(update={"s3_endpoint": endpoint}), endpoint_called("heart_disease")
+    )
+    web = [each["port"] for each in policy["spec"]["egress"][1]["ports"]]
+    assert web == sorted({443, port})
+
+
 def test_a_predictor_is_called_as_routes_name_its_service() -> None:
     made = version_predictor(TARGET, "heart_disease", V1)
     whole = seldon_deployment("heart_disease", [made])

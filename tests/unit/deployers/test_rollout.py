@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -212,6 +213,24 @@ def told_to_stop() -> Iterator[None]:
         assert signal.getsignal(signal.SIGTERM) is told
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+class Deploying(Watched):
+    """It is told to stop while it asks its API server to deploy, and tries again whatever then happens."""
+
+    def deploy(self, bundle: Path, version: str, plan: TrafficPlan) -> Endpoint:
+        with suppress(Exception):  # as clients do whose errors have no common class
+            os.kill(os.getpid(), signal.SIGTERM)
+        return super().deploy(bundle, version, plan)
+
+
+@pytest.mark.usefixtures("told_to_stop")
+def test_one_that_is_told_to_stop_while_all_is_replaced_does_not_go_on(tmp_path: Path) -> None:
+    heart_bundle(tmp_path)
+    deployer: Any = Deploying([("v2", True)])
+    with pytest.raises(Stopped):
+        roll_out(deployer, tmp_path, "v2", CANARY.model_copy(update={"strategy": "replace"}))
+    assert deployer.plans == []
 
 
 class Asking(Watched):
