@@ -59,7 +59,6 @@ def cluster(api: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluste
     file = kubeconfig(tmp_path / "kubeconfig", f"http://127.0.0.1:{api.server_port}")
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(file))
     monkeypatch.setattr("deployers.kubernetes.cluster.POLL", 0.01)
-    monkeypatch.setattr("deployers.kubernetes.cluster.AWAY", 0.2)
     return Cluster("tabular", "test")
 
 
@@ -84,7 +83,8 @@ def test_what_is_tried_again_comes_while_its_claim_lasts() -> None:
     assert AWAY < claim.SECONDS - claim.RENEW
 
 
-def test_one_that_stays_away_is_said_to_be(api: Any, cluster: Cluster) -> None:
+def test_one_that_stays_away_is_said_to_be(api: Any, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deployers.kubernetes.cluster.AWAY", 0.2)
     assert cluster.get("ConfigMap", "pets") == FOUND
     for answers, reason in (([503], "can not read ConfigMap pets .*: status 503"), (["cut"], "does not answer: ")):
         api.answers = answers
