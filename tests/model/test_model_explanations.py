@@ -13,6 +13,7 @@ from tests.model.conftest import Trained
 ROWS, TOP, SECONDS = 12, 3, 60.0
 
 
+@pytest.mark.slow
 def test_contributions_add_up_and_rank_the_features_as_the_importance_does(model: Trained) -> None:
     """Permutation importance is of the loss, a contribution of the probability: their heads agree."""
     background = np.array(model.bundle.json("serving.json")["background"], dtype=np.float32)

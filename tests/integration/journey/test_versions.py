@@ -35,6 +35,7 @@ def refused(project: Project) -> Bundle:
     return bundle
 
 
+@pytest.mark.slow
 def test_another_share_of_rows_to_test_on_is_another_model(project: Project, journey: Journey) -> None:
     project.edit(TRAINING, "test_share: 0.2", "test_share: 0.3")
     made = refused(project)

@@ -85,6 +85,7 @@ def test_a_folder_that_can_not_be_written(tmp_path: Path) -> None:
 
 def test_s3_leaves_nothing_behind() -> None:
     import boto3
+    from botocore.config import Config
     from botocore.stub import Stubber
     from moto.server import ThreadedMotoServer
 
@@ -98,6 +99,7 @@ def test_s3_leaves_nothing_behind() -> None:
             region_name="us-east-1",
             aws_access_key_id="k",
             aws_secret_access_key="s",
+            config=Config(retries={"total_max_attempts": 1}),
         )
         client.create_bucket(Bucket="models")
         assert probes.s3("s3://models/zenml", client) == "s3://models/zenml can be written and read"
