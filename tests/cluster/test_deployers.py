@@ -189,30 +189,34 @@ def test_of_two_deploys_at_once_one_wins_and_one_says_why(trial: Trial) -> None:
     assert trial.deployer.status(NAME).serving == winner
 
 
-def test_an_operator_that_does_nothing_is_named_and_the_old_version_answers(
-    trial: Trial, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def operated(trial: Trial) -> Trial:
+    """The endpoint, where an operator makes its pods."""
     if trial.backend != "seldon":
         pytest.skip("no operator is needed")
+    return trial
+
+
+def test_an_operator_that_does_nothing_is_named_and_the_old_version_answers(
+    operated: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("deployers.kubernetes.pods.UNMADE", 10.0)
     label = ("label", "seldondeployment", DASHED, "--namespace", MODELS)
     kubectl(*label, "seldon.io/controller-id=nobody")  # this operator now leaves it alone, as one that is down does
     try:
-        with trial.load() as found, pytest.raises(Unreachable, match="nobody made its Deployment in 10 s"):
-            trial.replace("v2")
+        with operated.load() as found, pytest.raises(Unreachable, match="nobody made its Deployment in 10 s"):
+            operated.replace("v2")
     finally:
         kubectl(*label, "seldon.io/controller-id-")
     assert (found.failures, found.refused, set(found.versions)) == ([], [], {"v1"})
-    trial.replace("v2")
-    assert trial.deployer.status(NAME).serving == "v2"
+    operated.replace("v2")
+    assert operated.deployer.status(NAME).serving == "v2"
 
 
 def test_an_operator_that_is_away_and_has_to_be_asked_is_named_and_the_old_version_answers(
-    trial: Trial, monkeypatch: pytest.MonkeyPatch
+    operated: Trial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its released chart lets it check what is written: then nothing can be, while it is down."""
-    if trial.backend != "seldon":
-        pytest.skip("no operator is needed")
     monkeypatch.setattr("deployers.kubernetes.cluster.AWAY", 1.0)
     rule = {"apiGroups": ["machinelearning.seldon.io"], "apiVersions": ["*"], "resources": ["seldondeployments"]}
     webhook = {
@@ -230,13 +234,13 @@ def test_an_operator_that_is_away_and_has_to_be_asked_is_named_and_the_old_versi
     write = ("kubectl", "annotate", "seldondeployment", DASHED, "--namespace", MODELS, "tests=1", "--dry-run=server")
     try:
         until(lambda: said_by(*write).returncode != 0)
-        with trial.load() as found, pytest.raises(Unreachable, match=r"can not apply SeldonDeployment .* webhook"):
-            trial.replace("v2")
+        with operated.load() as found, pytest.raises(Unreachable, match=r"can not apply SeldonDeployment .* webhook"):
+            operated.replace("v2")
     finally:
         kubectl("delete", kind, metadata["name"])
     assert (found.failures, found.refused) == ([], [])
-    trial.replace("v3")
-    assert trial.deployer.status(NAME).serving == "v3"
+    operated.replace("v3")
+    assert operated.deployer.status(NAME).serving == "v3"
 
 
 def test_the_serving_version_on_an_image_that_is_not_there_is_refused_and_answers_on_the_old_one(

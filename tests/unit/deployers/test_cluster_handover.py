@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -115,6 +115,15 @@ def state(api: Any) -> tuple[str, dict[str, int], list[str]]:
     return record.endpoint.current.version if record else "", route, sorted(deployments.values())
 
 
+def failing(error: Exception) -> Callable[..., None]:
+    """What fails so whatever it is asked."""
+
+    def fail(*_: object) -> None:
+        raise error
+
+    return fail
+
+
 def nothing_left_with_weight(api: Any) -> bool:
     """Whether no route left out what had weight in the one before."""
     return all({name for name, weight in one.items() if weight} <= two.keys() for one, two in pairwise(api.routes))
@@ -129,10 +138,7 @@ def test_a_change_whose_last_answer_is_lost_is_taken_back_in_the_record_too(
     assert state(api) == ("v1", {"v1": 10000}, ["v1"])
     assert nothing_left_with_weight(api)
 
-    def unready(*_: object) -> None:
-        raise Refused("its image can not be pulled", "")
-
-    monkeypatch.setattr(pods, "wait_ready", unready)
+    monkeypatch.setattr(pods, "wait_ready", failing(Refused("its image can not be pulled", "")))
     with pytest.raises(Refused, match="can not be pulled"):
         deploy(api, "v2")
     assert state(api) == ("v1", {"v1": 10000}, ["v1"])
@@ -161,14 +167,8 @@ def test_a_change_that_can_not_be_taken_back_says_so_and_the_next_one_repairs_it
 def test_what_can_not_be_cleared_away_after_a_way_back_is_no_failure_of_it(
     api: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def otherwise(*_: object) -> None:
-        raise Refused("the bundle says otherwise", "")
-
-    def slow(*_: object) -> None:
-        raise Unreachable("pods are still there", "")
-
-    monkeypatch.setattr(client, "smoke", otherwise)
-    monkeypatch.setattr(Deployments, "keep", slow)
+    monkeypatch.setattr(client, "smoke", failing(Refused("the bundle says otherwise", "")))
+    monkeypatch.setattr(Deployments, "keep", failing(Unreachable("pods are still there", "")))
     with pytest.raises(Refused, match="the bundle says otherwise"):
         deploy(api, "v2")
     assert state(api) == ("v1", {"v1": 10000}, ["v1", "v2"])
@@ -195,11 +195,7 @@ def test_what_the_record_names_is_gone_and_an_earlier_version_still_answers(
     change = history.deploying(record.endpoint, "v2", DIGESTS["v2"], TrafficPlan.replace("v2"))
     told = Endpoint("pets", "", change.current, tuple(change.versions[1:]), "kubernetes")
     endpoint_record.write(api, endpoint_record.ClusterRecord(told))
-
-    def unready(*_: object) -> None:
-        raise Refused("it does not start", "")
-
-    monkeypatch.setattr(pods, "wait_ready", unready)
+    monkeypatch.setattr(pods, "wait_ready", failing(Refused("it does not start", "")))
     with pytest.raises(Refused, match="does not start"):
         deploy(api, "v3")
     assert state(api) == ("v2", {"v1": 10000}, ["v1"])
@@ -208,10 +204,7 @@ def test_what_the_record_names_is_gone_and_an_earlier_version_still_answers(
 def test_a_version_that_answers_otherwise_than_its_bundle_says_gets_no_request(
     api: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def otherwise(*_: object) -> None:
-        raise Refused("probabilities [0.1, 0.9], the bundle says [0.9, 0.1]", "")
-
-    monkeypatch.setattr(client, "smoke", otherwise)
+    monkeypatch.setattr(client, "smoke", failing(Refused("probabilities [0.1, 0.9], the bundle says [0.9, 0.1]", "")))
     with pytest.raises(Refused, match="the bundle says"):
         deploy(api, "v2")
     assert state(api) == ("v1", {"v1": 10000}, ["v1"])
