@@ -168,7 +168,7 @@ class Cluster:
                 # as once, but for what is new; a pod that is asked by way of the API may have left.
                 again = self._answered and method != "POST" and not raw and _passes(error)
                 if not again or time.monotonic() > until:
-                    self._answered = False  # one that is gone is not waited for twice
+                    self._answered = self._answered and not again  # one that stayed away is not waited for twice
                     raise self._refusal(error, doing) from None
                 time.sleep(POLL)
             else:

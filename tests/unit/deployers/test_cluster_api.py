@@ -70,6 +70,18 @@ def test_one_that_has_answered_may_be_away_for_a_moment(api: Any, cluster: Clust
     assert api.asked == ["GET"] * (len(away) + 2)
 
 
+def test_one_that_refuses_or_a_pod_that_does_not_answer_is_no_api_server_that_is_gone(
+    api: Any, cluster: Cluster
+) -> None:
+    assert cluster.get("ConfigMap", "pets") == FOUND
+    api.answers = [404, 503, 503, 200]
+    assert cluster.get("ConfigMap", "none") is None
+    with pytest.raises(Unreachable, match="status 503"):
+        cluster.text("pod:8000", "proxy/metrics")
+    assert cluster.get("ConfigMap", "pets") == FOUND
+    assert len(api.asked) == 5
+
+
 def test_what_is_the_same_twice_is_written_again(api: Any, cluster: Cluster) -> None:
     ours = {**FOUND, "metadata": {"name": "pets", "labels": {"tabular-zenml/endpoint": "pets"}}}
     api.found = ours
